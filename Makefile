@@ -1,0 +1,70 @@
+# make install | run | test | lint | bench      (docs: README.md)
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev run test lint format bench lock screenshots clean check-machine
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+VENDOR := ui/static/vendor/.installed
+
+help:
+	@echo "make run    start the desk on http://127.0.0.1:8000 (installs what it needs first)"
+	@echo "make test   run the whole test suite"
+	@echo "make lint   types, style, import directions"
+	@echo "make bench  measure, each figure beside its yardstick"
+	@echo "make lock   resolve the dependencies anew"
+
+check-machine:
+	@command -v $(PYTHON) >/dev/null || { echo "Missing: $(PYTHON). Install Python 3.11 or newer."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version). Set PYTHON=/path/to/python3.11."; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Missing: the venv module of $$($(PYTHON) --version). On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+
+$(BIN)/python: | check-machine
+	$(PYTHON) -m venv $(VENV)
+
+# The lock is installed as it is, without resolving: every file is checked against its hash.
+$(VENV)/.runtime: $(BIN)/python requirements.lock pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENDOR): ui/package.json ui/package-lock.json ui/vendor.py | $(VENV)/.runtime
+	$(BIN)/python ui/vendor.py
+	@touch $@
+
+install: $(VENV)/.runtime $(VENDOR)
+
+install-dev: install $(VENV)/.dev
+
+run: install
+	@$(BIN)/desk up
+
+test: install-dev
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: install-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/basedpyright
+
+format: install-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install-dev
+	$(BIN)/desk bench
+
+screenshots: install-dev
+	$(BIN)/python -m tests.browser.screenshots
+
+lock: $(BIN)/python
+	$(BIN)/python -m pip install --quiet uv
+	sh scripts/lock.sh $(BIN)/uv
+
+clean:
+	rm -rf $(VENV) ui/static/vendor ui/node_modules

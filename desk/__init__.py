@@ -1,0 +1,1 @@
+"""The core of Draftdesk: the workflow of a ticket and its rules, and the ports everything else plugs into."""

@@ -1,0 +1,95 @@
+"""Errors named for what the person who meets them can do, each with the HTTP status it becomes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class DeskError(Exception):
+    """Base of every error whose sentence may be shown to a person."""
+
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Something went wrong"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class NotFoundError(DeskError):
+    """The thing does not exist, or belongs to another tenant, which must look the same."""
+
+    status = 404
+    title = "Not found"
+
+
+class ConflictError(DeskError):
+    """Someone else was first, or what was seen is no longer the newest: look again and decide again."""
+
+    status = 409
+    title = "Changed meanwhile"
+
+
+class InvalidInputError(DeskError):
+    """The input cannot be used as it is; the sentence says what to change."""
+
+    status = 400
+    title = "Check the input"
+
+
+class NotAllowedError(DeskError):
+    """The person is known but this needs another role or scope."""
+
+    status = 403
+    title = "Not allowed"
+
+
+class SignInRequiredError(DeskError):
+    """No valid session, token or key came with the request."""
+
+    status = 401
+    title = "Sign in"
+
+
+class TooLargeError(DeskError):
+    status = 413
+    title = "Too large"
+
+
+class SettingMissingError(DeskError):
+    """A setting has to be given before this can work; the sentence names it."""
+
+    status = 500
+    title = "A setting is missing"
+
+
+class ServiceUnavailableError(DeskError):
+    """The desk cannot take this in right now and has stored nothing: try again."""
+
+    status = 503
+    title = "Try again shortly"
+
+
+class ModelUnavailableError(DeskError):
+    """No language model in the chain gave a usable answer; `attempts` say what each one did."""
+
+    status = 502
+    title = "No model answered"
+
+    def __init__(self, detail: str, attempts: tuple[object, ...] = ()) -> None:
+        super().__init__(detail)
+        self.attempts = attempts
+
+
+class RefusedDocumentError(DeskError):
+    """A document cannot be read; the sentence is the reason shown beside the file."""
+
+    status = 422
+    title = "Document refused"
+
+
+class RefusedAddressError(DeskError):
+    """An outgoing URL points where the desk must not connect to."""
+
+    status = 400
+    title = "Address refused"

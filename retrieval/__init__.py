@@ -1,0 +1,1 @@
+"""Finding the evidence for a reply: embeddings, indexes, the four sources, intents, confidence, ingestion."""

@@ -1,0 +1,1 @@
+"""The web desk: pages, partials and live updates."""
