@@ -165,6 +165,7 @@ class Question:
     weights: SourceWeights | None = None
     """None: the tenant's own."""
     top_k: int = 8
+    neighbours: int = 60
     sources: tuple[SourceKind, ...] = ("global_kb", "tenant_kb", "example", "correction")
 
 
@@ -172,6 +173,8 @@ class Question:
 class Evidence:
     hits: tuple[Hit, ...]
     """Merged over the sources, best weighted score first."""
+    neighbours: tuple[Hit, ...]
+    """The nearest approved examples, best first: more than are shown, for choosing among approved answers."""
     intent: IntentGuess
     confidence: Confidence
     weights: SourceWeights
