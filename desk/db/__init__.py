@@ -1,0 +1,1 @@
+"""The database: engine and unit of work, tenancy, encryption, migrations, leases, the embedded server."""

@@ -1,0 +1,76 @@
+"""All tables, by subject."""
+
+from desk.models.accounts import (
+    ApiKey,
+    Membership,
+    ModelProvider,
+    RevokedToken,
+    StoredSession,
+    Tenant,
+    TenantSettings,
+    User,
+)
+from desk.models.base import GLOBAL_TENANT_ID, Row, TenantRow, Work
+from desk.models.drafts import Decision, Delivery, Draft, DraftSource, ModelCall, Review
+from desk.models.knowledge import (
+    Chunk,
+    Correction,
+    Document,
+    DocumentVersion,
+    Embedding,
+    Example,
+    IndexCounter,
+    IndexLogEntry,
+)
+from desk.models.tickets import (
+    Connection,
+    Customer,
+    CustomerIdentity,
+    InboxEntry,
+    Message,
+    Ticket,
+    TicketEvent,
+)
+from desk.models.tuning import ChannelPolicy, ProcessHeartbeat, PromptVersion
+
+metadata = Row.metadata
+
+__all__ = [
+    "GLOBAL_TENANT_ID",
+    "ApiKey",
+    "ChannelPolicy",
+    "Chunk",
+    "Connection",
+    "Correction",
+    "Customer",
+    "CustomerIdentity",
+    "Decision",
+    "Delivery",
+    "Document",
+    "DocumentVersion",
+    "Draft",
+    "DraftSource",
+    "Embedding",
+    "Example",
+    "InboxEntry",
+    "IndexCounter",
+    "IndexLogEntry",
+    "Membership",
+    "Message",
+    "ModelCall",
+    "ModelProvider",
+    "ProcessHeartbeat",
+    "PromptVersion",
+    "Review",
+    "RevokedToken",
+    "Row",
+    "StoredSession",
+    "Tenant",
+    "TenantRow",
+    "TenantSettings",
+    "Ticket",
+    "TicketEvent",
+    "User",
+    "Work",
+    "metadata",
+]

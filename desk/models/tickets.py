@@ -1,0 +1,168 @@
+"""Customers, tickets and their messages, and the inbox through which everything comes in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from advanced_alchemy.types import GUID, DateTimeUTC
+from sqlalchemy import Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import String, Text
+
+from desk.db.crypto import encrypted_text
+from desk.models.base import TenantRow, Work, belongs_to, due_index, one_of
+
+TICKET_STATUSES = ("open", "pending", "on_hold", "resolved", "closed")
+PRIORITIES = ("low", "normal", "high", "urgent")
+AUTHORS = ("customer", "agent", "note", "machine")
+
+
+class Connection(TenantRow):
+    """One configured channel of a tenant; `configuration` is the channel's own shape."""
+
+    __tablename__ = "connections"
+
+    channel: Mapped[str] = mapped_column(String(30))
+    name: Mapped[str] = mapped_column(Text)
+    configuration: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+    secrets: Mapped[str] = mapped_column(encrypted_text(), default="{}")
+    """JSON object of the credentials."""
+    is_active: Mapped[bool] = mapped_column(default=True)
+
+
+class InboxEntry(TenantRow, Work):
+    """What came in, as it came, before anyone was told "ok" (design section 3)."""
+
+    __tablename__ = "inbox"
+    constraints = (
+        UniqueConstraint("tenant_id", "connection_id", "external_id", name="uq_inbox_external_id"),
+        belongs_to("connections", "connection_id", name="inbox"),
+        one_of("state", "received", "processed", "failed"),
+        due_index("inbox"),
+    )
+
+    connection_id: Mapped[UUID] = mapped_column(GUID())
+    external_id: Mapped[str] = mapped_column(Text)
+    raw: Mapped[bytes] = mapped_column(LargeBinary)
+    state: Mapped[str] = mapped_column(String(12), default="received")
+    ticket_id: Mapped[UUID | None] = mapped_column(GUID(), default=None)
+    message_id: Mapped[UUID | None] = mapped_column(GUID(), default=None)
+
+
+class Customer(TenantRow):
+    __tablename__ = "customers"
+
+    name: Mapped[str] = mapped_column(Text, default="")
+    email: Mapped[str | None] = mapped_column(Text, default=None)
+
+
+class CustomerIdentity(TenantRow):
+    """One way a customer is known: an id in the tenant's own system, an address, a number."""
+
+    __tablename__ = "customer_identities"
+    constraints = (
+        UniqueConstraint("tenant_id", "kind", "value", name="uq_customer_identities_value"),
+        belongs_to("customers", "customer_id", name="customer_identities"),
+        Index("ix_customer_identities_customer_id", "tenant_id", "customer_id"),
+    )
+
+    customer_id: Mapped[UUID] = mapped_column(GUID())
+    kind: Mapped[str] = mapped_column(String(30))
+    value: Mapped[str] = mapped_column(Text)
+
+
+class Ticket(TenantRow):
+    __tablename__ = "tickets"
+    constraints = (
+        UniqueConstraint("tenant_id", "number", name="uq_tickets_number"),
+        belongs_to("connections", "connection_id", name="tickets", ondelete="RESTRICT"),
+        belongs_to("customers", "customer_id", name="tickets"),
+        one_of("status", *TICKET_STATUSES),
+        one_of("priority", *PRIORITIES),
+        Index("ix_tickets_queue", "tenant_id", "status", text("last_message_at DESC")),
+        Index("ix_tickets_customer_id", "tenant_id", "customer_id"),
+    )
+
+    number: Mapped[int]
+    subject: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(String(12), default="open")
+    priority: Mapped[str] = mapped_column(String(12), default="normal")
+    channel: Mapped[str] = mapped_column(String(30))
+    connection_id: Mapped[UUID] = mapped_column(GUID())
+    customer_id: Mapped[UUID] = mapped_column(GUID())
+    department: Mapped[str | None] = mapped_column(Text, default=None)
+    assignee_id: Mapped[UUID | None] = mapped_column(GUID(), default=None)
+    external_id: Mapped[str | None] = mapped_column(Text, default=None)
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    is_spam: Mapped[bool] = mapped_column(default=False)
+    snoozed_until: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True), default=None)
+    last_seq: Mapped[int] = mapped_column(default=0)
+    """Sequence of the newest message of any kind."""
+    last_inbound_seq: Mapped[int] = mapped_column(default=0)
+    """Sequence of the newest message from the customer; what an approval is checked against."""
+    last_message_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True))
+    waiting_since: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True), default=None)
+    """When the oldest unanswered message came; empty once answered."""
+    intent: Mapped[str | None] = mapped_column(String(60), default=None)
+    level: Mapped[str | None] = mapped_column(String(10), default=None)
+    """Confidence level of the current draft, for the queue."""
+    escalated_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True), default=None)
+    escalation_reason: Mapped[str | None] = mapped_column(String(60), default=None)
+    summary: Mapped[str] = mapped_column(Text, default="")
+    """Rolling summary of what came before the last messages."""
+    summary_through_seq: Mapped[int] = mapped_column(default=0)
+    is_history: Mapped[bool] = mapped_column(default=False)
+    """Imported from another desk: learned from, never answered."""
+
+
+class Message(TenantRow):
+    __tablename__ = "messages"
+    constraints = (
+        UniqueConstraint("tenant_id", "ticket_id", "seq", name="uq_messages_seq"),
+        UniqueConstraint("tenant_id", "ticket_id", "external_id", name="uq_messages_external_id"),
+        belongs_to("tickets", "ticket_id", name="messages"),
+        one_of("author", *AUTHORS),
+    )
+
+    ticket_id: Mapped[UUID] = mapped_column(GUID())
+    seq: Mapped[int]
+    author: Mapped[str] = mapped_column(String(12))
+    body: Mapped[str] = mapped_column(Text)
+    sent_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True))
+    external_id: Mapped[str | None] = mapped_column(Text, default=None)
+    user_id: Mapped[UUID | None] = mapped_column(GUID(), default=None)
+    author_name: Mapped[str] = mapped_column(Text, default="")
+    delivery_id: Mapped[UUID | None] = mapped_column(GUID(), default=None)
+
+
+class TicketEvent(TenantRow):
+    """What happened to a ticket and why; nothing is silent (design section 1)."""
+
+    __tablename__ = "ticket_events"
+    constraints = (
+        belongs_to("tickets", "ticket_id", name="ticket_events"),
+        Index("ix_ticket_events_ticket_id", "tenant_id", "ticket_id", "created_at"),
+    )
+
+    ticket_id: Mapped[UUID] = mapped_column(GUID())
+    kind: Mapped[str] = mapped_column(String(40))
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+    actor: Mapped[str] = mapped_column(Text, default="desk")
+    """The person's address, `key:<name>` for an API key, or `desk`."""
+
+
+__all__ = [
+    "AUTHORS",
+    "PRIORITIES",
+    "TICKET_STATUSES",
+    "Connection",
+    "Customer",
+    "CustomerIdentity",
+    "InboxEntry",
+    "Message",
+    "Ticket",
+    "TicketEvent",
+]
