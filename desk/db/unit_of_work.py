@@ -1,0 +1,82 @@
+"""The one way to touch the database: a transaction for a scope, committed before anybody is answered.
+
+Wake-ups and live announcements asked for inside a transaction happen only when it commits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from desk.db.tenancy import SCOPE, Scope, install_tenancy
+
+LIVE_CHANNEL = "desk_live"
+_WAKE = "wake"
+
+
+class Waker(Protocol):
+    async def wake(self, kinds: frozenset[str]) -> None:
+        """Tell the workers that work of these kinds may be due. Losing a call costs a poll interval, no more."""
+        ...
+
+
+class NoWaker:
+    """For commands and tests without a worker beside them: the poll finds the work."""
+
+    async def wake(self, kinds: frozenset[str]) -> None:
+        """Nobody to tell."""
+
+
+class Database:
+    def __init__(self, engine: AsyncEngine, waker: Waker | None = None) -> None:
+        install_tenancy()
+        self.engine = engine
+        self.waker: Waker = waker or NoWaker()
+
+    @classmethod
+    def connect(cls, url: str, *, pool_size: int = 8, waker: Waker | None = None) -> Database:
+        """`url` is a `postgresql+asyncpg://` URL of the restricted role."""
+        engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=4,
+            pool_pre_ping=True,
+            pool_recycle=1800,
+            connect_args={"server_settings": {"application_name": "draftdesk"}},
+        )
+        return cls(engine, waker)
+
+    @asynccontextmanager
+    async def transaction(self, scope: Scope, **info: Any) -> AsyncGenerator[AsyncSession]:
+        """A new session for `scope`; commits at the end, rolls back on any exception.
+
+        Rows stay readable after the commit. What `wake` and `announce` asked for happens with the commit.
+        """
+        session = AsyncSession(self.engine, expire_on_commit=False, info={SCOPE: scope, _WAKE: set[str](), **info})
+        async with session, session.begin():
+            yield session
+        kinds: set[str] = session.info[_WAKE]
+        if kinds:
+            await self.waker.wake(frozenset(kinds))
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def wake(session: AsyncSession, kind: str) -> None:
+    """Ask for the workers to be woken for `kind` once this transaction has committed."""
+    session.info[_WAKE].add(kind)
+
+
+async def announce(session: AsyncSession, tenant_id: UUID, event: str, **ids: UUID | str | int) -> None:
+    """Tell every open page of the tenant, at commit, that something changed. Ids only: pages fetch the rest."""
+    payload = json.dumps(
+        {"tenant": str(tenant_id), "event": event, **{name: str(value) for name, value in ids.items()}}
+    )
+    await session.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": LIVE_CHANNEL, "payload": payload})
