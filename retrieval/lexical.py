@@ -1,0 +1,193 @@
+"""An incremental BM25 index in memory, one per source of a tenant."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.tokens import terms
+
+_SATURATION = 1.2
+_LENGTH_SHARE = 0.75
+_MOST_COUNTED = 65_535
+
+
+class _Postings:
+    """Where one term stands: slots ascending, and how often in each."""
+
+    __slots__ = ("counts", "slots", "term")
+
+    def __init__(self, term: str) -> None:
+        self.term = term
+        self.slots = array("I")
+        self.counts = array("H")
+
+    def put(self, slot: int, count: int) -> None:
+        at = bisect_left(self.slots, slot)
+        self.slots.insert(at, slot)
+        self.counts.insert(at, min(count, _MOST_COUNTED))
+
+    def drop(self, slot: int) -> None:
+        at = bisect_left(self.slots, slot)
+        del self.slots[at]
+        del self.counts[at]
+
+
+class LexicalMatch:
+    """The scores of one query over a whole index, valid until the index changes."""
+
+    __slots__ = ("_items", "_scores", "_slot_of")
+
+    def __init__(self, scores: NDArray[np.float32], items: Sequence[UUID | None], slot_of: dict[UUID, int]) -> None:
+        self._scores = scores
+        self._items = items
+        self._slot_of = slot_of
+
+    def top(self, k: int) -> list[tuple[UUID, float]]:
+        """The best `k` items that share a term with the query, best first; ties in the order of their ids."""
+        if k < 1:
+            return []
+        matching = np.flatnonzero(self._scores)
+        if matching.size > k:
+            scores = self._scores[matching]
+            border = np.partition(scores, matching.size - k)[matching.size - k]
+            matching = matching[scores >= border]
+        found = [
+            (item, float(self._scores[slot])) for slot in matching.tolist() if (item := self._items[slot]) is not None
+        ]
+        found.sort(key=lambda pair: (-pair[1], pair[0]))
+        return found[:k]
+
+    def of(self, item_id: UUID) -> float:
+        """The score of one item of the index, in [0, 1]. Raises KeyError for an unknown item."""
+        return float(self._scores[self._slot_of[item_id]])
+
+
+class LexicalIndex:
+    """Okapi BM25 (Robertson & Zaragoza 2009) over items that come and go one by one.
+
+    Scores are divided by what the query's own text would score as an item, and cut at 1. So 1.0 means
+    "these very words", terms that no item has count against every item, and scores of different queries
+    and sources can be compared and blended. Adding and removing leave exactly the index that building
+    it anew would. Not safe for use by several threads at once.
+    """
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+        self._postings: dict[int, _Postings] = {}
+        self._next_id = 0
+        self._slot_of: dict[UUID, int] = {}
+        self._items: list[UUID | None] = []
+        self._terms_of: list[array[int]] = []
+        self._free: list[int] = []
+        self._lengths = np.zeros(0, dtype=np.float32)
+        self._total_length = 0
+
+    def __len__(self) -> int:
+        return len(self._slot_of)
+
+    def __contains__(self, item_id: UUID) -> bool:
+        return item_id in self._slot_of
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of postings, term lists and lengths; the vocabulary's strings are not counted."""
+        postings = sum(len(one.slots) * one.slots.itemsize * 3 // 2 for one in self._postings.values())
+        return postings + sum(len(one) * one.itemsize for one in self._terms_of) + self._lengths.nbytes
+
+    def add(self, item_id: UUID, text: str) -> None:
+        """Index a text under its id, in place of the text it had."""
+        self.remove(item_id)
+        counts = Counter(terms(text))
+        slot = self._take_slot(item_id)
+        term_ids = array("I", [self._id_of(term) for term in counts])
+        for term_id, count in zip(term_ids, counts.values(), strict=True):
+            self._postings[term_id].put(slot, count)
+        self._terms_of[slot] = term_ids
+        length = counts.total()
+        self._lengths[slot] = length
+        self._total_length += length
+
+    def remove(self, item_id: UUID) -> None:
+        """Forget an item; one that is not there is no error."""
+        slot = self._slot_of.pop(item_id, None)
+        if slot is None:
+            return
+        for term_id in self._terms_of[slot]:
+            postings = self._postings[term_id]
+            postings.drop(slot)
+            if not postings.slots:
+                del self._postings[term_id]
+                del self._ids[postings.term]
+        self._terms_of[slot] = array("I")
+        self._total_length -= int(self._lengths[slot])
+        self._lengths[slot] = 0
+        self._items[slot] = None
+        self._free.append(slot)
+
+    def search(self, text: str, k: int) -> list[tuple[UUID, float]]:
+        """The best `k` items with scores in (0, 1], best first."""
+        return self.match(text).top(k)
+
+    def match(self, text: str) -> LexicalMatch:
+        """Score every item at once, for callers that need more than the best ones."""
+        scores = np.zeros(len(self._items), dtype=np.float32)
+        query = Counter(terms(text))
+        if query and self._slot_of:
+            best = self._accumulate(query, scores)
+            np.minimum(scores / np.float32(best), 1.0, out=scores)
+        return LexicalMatch(scores, self._items, self._slot_of)
+
+    def _accumulate(self, query: Counter[str], scores: NDArray[np.float32]) -> float:
+        """Add up the terms' scores and return what the query itself would score as an item."""
+        items = len(self._slot_of)
+        average = max(self._total_length / items, 1.0)
+        norms = _length_norm(self._lengths[: len(scores)] / np.float32(average))
+        query_norm = _SATURATION * (1 - _LENGTH_SHARE + _LENGTH_SHARE * query.total() / average)
+        best = 0.0
+        for term, count in query.items():
+            term_id = self._ids.get(term)
+            postings = None if term_id is None else self._postings[term_id]
+            frequency = 0 if postings is None else len(postings.slots)
+            weight = math.log1p((items - frequency + 0.5) / (frequency + 0.5))
+            best += weight * count / (count + query_norm)
+            if postings is not None:
+                slots = np.frombuffer(postings.slots, dtype=np.uint32)
+                counts = np.frombuffer(postings.counts, dtype=np.uint16).astype(np.float32)
+                scores[slots] += np.float32(weight) * counts / (counts + norms[slots])
+        return best
+
+    def _id_of(self, term: str) -> int:
+        term_id = self._ids.get(term)
+        if term_id is None:
+            term_id = self._next_id
+            self._next_id += 1
+            self._ids[term] = term_id
+            self._postings[term_id] = _Postings(term)
+        return term_id
+
+    def _take_slot(self, item_id: UUID) -> int:
+        if self._free:
+            slot = self._free.pop()
+            self._items[slot] = item_id
+        else:
+            slot = len(self._items)
+            self._items.append(item_id)
+            self._terms_of.append(array("I"))
+            if slot >= len(self._lengths):
+                grown = np.zeros(max(64, 2 * slot), dtype=np.float32)
+                grown[:slot] = self._lengths
+                self._lengths = grown
+        self._slot_of[item_id] = slot
+        return slot
+
+
+def _length_norm(relative: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.float32(_SATURATION) * (np.float32(1 - _LENGTH_SHARE) + np.float32(_LENGTH_SHARE) * relative)

@@ -1,0 +1,199 @@
+"""Turns a customer's message into what is searched for: the problem, without the letter around it."""
+
+from __future__ import annotations
+
+import re
+
+_LONGEST = 2_000
+"""Characters that are searched with; beyond some 200 words more text blurs the embedding."""
+_LONGEST_READ = 50_000
+"""Characters that are looked at; what follows in a longer message is an attachment pasted as text."""
+_HEAD = 1_600
+"""Characters kept from the start of a long message; the rest of `_LONGEST` is for its machine output."""
+
+_SUBJECT_PREFIX = re.compile(
+    r"^(?:\s*(?:re|fw|fwd|aw|wg|sv|vs|tr|rv|antw|ref)\s*(?:\[\d+\])?:|\s*\[[^\]\n]{0,40}#[^\]\n]{0,40}\])+",
+    re.IGNORECASE,
+)
+_GREETING = re.compile(
+    r"^(?:hi|hello|hey|dear|greetings|good (?:morning|afternoon|evening|day)|hallo|guten (?:tag|morgen|abend)|"
+    r"moin|liebes|bonjour|bonsoir|salut|hola|buen[oa]s (?:d[ií]as|tardes|noches)|ciao|buongiorno|buonasera|"
+    r"ol[aá]|bom dia|boa tarde|hej|dag|beste)\b",
+    re.IGNORECASE,
+)
+_ADDRESSEE = re.compile(
+    r"^[ \t]+(?:there|all|team|everyone|everybody|support|guys|folks|sirs?|madam|ma'am|friends?|and|or|customer|"
+    r"service|staff|zusammen|tous|todos|tutti|[A-Z\u00c0-\u00de][\w'.-]{0,30})(?![\w'-])"
+)
+_MOST_ADDRESSEES = 5
+_GREETING_END = re.compile(r"^[ \t]*(?:[,!.:;\u2013\u2014-]+[ \t]*|$)")
+_SIGN_OFF = re.compile(
+    r"^(?:(?:many |kind |best |warm |with )*(?:thanks|thank you|regards|wishes|cheers|best|sincerely|respectfully|thx|"
+    r"yours(?: (?:sincerely|faithfully|truly))?)(?: (?:in advance|so much|very much|a lot|again|and regards|"
+    r"and best regards|for your (?:help|time|support)))*|"
+    r"(?:mit )?(?:freundliche[nm]?|beste[nm]?|viele|liebe) gr[uü](?:ss|ß)en?|mfg|vielen dank|danke|"
+    r"cordialement|bien à vous|merci(?: d'avance)?|saludos(?: cordiales)?|(?:muchas )?gracias|"
+    r"cordiali saluti|grazie|atenciosamente|obrigad[oa]|met vriendelijke groet(?:en)?|groeten)[ \t]*[,.!]*$",
+    re.IGNORECASE,
+)
+_LONGEST_SIGNATURE = 12
+_LONGEST_SIGNATURE_LINE = 60
+_LINES_AFTER_SIGN_OFF = 6
+_CLIENT_FOOTER = re.compile(
+    r"^(?:sent from (?:my|mail|yahoo|outlook|proton)|get outlook for|von meinem \S+ gesendet|"
+    r"envoyé de mon|enviado desde mi|this (?:e-?mail|message)(?: and any attachments?)? (?:is|are|may be) "
+    r"(?:confidential|intended))",
+    re.IGNORECASE,
+)
+_QUOTE_INTRODUCTION = re.compile(
+    r"^(?:on\b.{4,200}\bwrote|am\b.{4,200}\bschrieb\b.{0,100}|le\b.{4,200}\ba écrit|el\b.{4,200}\bescribió|"
+    r"il\b.{4,200}\bha scritto|op\b.{4,200}\bschreef\b.{0,100}|em\b.{4,200}\bescreveu)[ \t]*:[ \t]*$",
+    re.IGNORECASE,
+)
+_OPENS_INTRODUCTION = re.compile(r"^(?:on|am|le|el|il|op|em)\b", re.IGNORECASE)
+_FORWARDED = re.compile(
+    r"^(?:-{2,}[ \t]*(?:original message|forwarded message|ursprüngliche nachricht|message d'origine|"
+    r"mensaje original)[ \t]*-{2,}|_{20,})[ \t]*$",
+    re.IGNORECASE,
+)
+_HEADER_FIRST = re.compile(r"^\*?(?:from|von|de|da)\*?[ \t]*:.*@", re.IGNORECASE)
+_HEADER_NEXT = re.compile(
+    r"^\*?(?:sent|date|to|subject|gesendet|an|betreff|envoyé|objet|enviado|para)\*?[ \t]*:", re.IGNORECASE
+)
+_QUOTED = re.compile(r"^[ \t]*>")
+_MACHINE_OUTPUT = re.compile(
+    r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d|\b\d\d:\d\d:\d\d\b|"
+    r"\b(?:ERROR|FATAL|WARN(?:ING)?|CRITICAL|Exception|Traceback|SQLSTATE|Fatal error|Parse error)\b|"
+    r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]{3,}\b|\b0x[0-9A-Fa-f]{4,}\b|\b[45]\d\d[ -][45]\.\d{1,3}\.\d{1,3}\b|"
+    r"\b[A-Z]{2,6}-\d{3,6}\b|(?:^|[ \t\"'`(])/(?:[\w.-]+/)+[\w.-]+|\b(?:HTTP|error|code)[/ ][\d.#: ]*\d{3,5}\b"
+)
+_INVISIBLE = re.compile(r"[\u200b\u200e\u200f\u2060\ufeff\x00-\x08\x0b\x0c\x0e-\x1f]")
+_SPACES = re.compile(r"[^\S\n]+")
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+def clean_question(subject: str, body: str) -> str:
+    """The subject and the customer's own words, at most 2,000 characters.
+
+    Greeting, signature, quoted mail and mail-client footers go; error codes and log lines stay, quoted ones
+    and those far down a long message included. A text that is nothing but letter keeps its words, so the
+    result has letters whenever the input has. Cleaning a cleaned question changes nothing.
+    """
+    topic = _squeeze(_SUBJECT_PREFIX.sub("", subject)) or _squeeze(subject)
+    message = _clean_until_stable(_squeeze(body))
+    if topic and topic.casefold() not in message.casefold():
+        message = f"{topic}\n{message}".strip()
+    return _clean_until_stable(message)
+
+
+def _clean_until_stable(text: str) -> str:
+    """Every step only takes away, so this ends."""
+    while (cleaned := _clean_once(text)) != text:
+        text = cleaned
+    return text
+
+
+def _clean_once(text: str) -> str:
+    lines = _without_quotes(text.split("\n"))
+    lines = _without_signature(lines)
+    if lines:
+        lines[0] = _without_greeting(lines[0])
+    stripped = _squeeze("\n".join(lines))
+    if not _LETTER.search(stripped):
+        stripped = text
+    return _shorten(stripped)
+
+
+def _squeeze(text: str) -> str:
+    """One space between words, no blank lines, nothing invisible."""
+    text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    lines = (_SPACES.sub(" ", line).strip() for line in text.split("\n"))
+    return "\n".join(line for line in lines if line)
+
+
+def _without_quotes(lines: list[str]) -> list[str]:
+    kept: list[str] = []
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        if _FORWARDED.match(line) or _opens_header_block(lines, at):
+            break
+        taken = _introduction_length(lines, at)
+        if taken:
+            at += taken
+            if at < len(lines) and not _QUOTED.match(lines[at]):
+                break
+            continue
+        if not _QUOTED.match(line) or _MACHINE_OUTPUT.search(line):
+            kept.append(line)
+        at += 1
+    return kept
+
+
+def _introduction_length(lines: list[str], at: int) -> int:
+    """How many lines "On ... wrote:" takes here; mail clients break it once when it is long."""
+    if not _OPENS_INTRODUCTION.match(lines[at]):
+        return 0
+    if _QUOTE_INTRODUCTION.match(lines[at]):
+        return 1
+    if at + 1 < len(lines) and _QUOTE_INTRODUCTION.match(f"{lines[at]} {lines[at + 1]}"):
+        return 2
+    return 0
+
+
+def _opens_header_block(lines: list[str], at: int) -> bool:
+    return bool(_HEADER_FIRST.match(lines[at])) and any(_HEADER_NEXT.match(line) for line in lines[at + 1 : at + 3])
+
+
+def _without_signature(lines: list[str]) -> list[str]:
+    for at, line in enumerate(lines):
+        rest = lines[at + 1 :]
+        if _CLIENT_FOOTER.match(line):
+            return lines[:at]
+        if line in {"--", "__", "---"} and len(rest) <= _LONGEST_SIGNATURE:
+            return lines[:at] + _machine_output(rest)
+        if _SIGN_OFF.match(line) and _is_signature(rest):
+            return lines[:at]
+    return lines
+
+
+def _is_signature(lines: list[str]) -> bool:
+    return len(lines) <= _LINES_AFTER_SIGN_OFF and not any(
+        len(line) > _LONGEST_SIGNATURE_LINE or line.endswith("?") or _MACHINE_OUTPUT.search(line) for line in lines
+    )
+
+
+def _machine_output(lines: list[str]) -> list[str]:
+    return [line for line in lines if _MACHINE_OUTPUT.search(line)]
+
+
+def _without_greeting(line: str) -> str:
+    """Names and "team" are part of a greeting, other words are not: "Hi website down" stays whole."""
+    greeting = _GREETING.match(line)
+    if greeting is None:
+        return line
+    rest = line[greeting.end() :]
+    for _ in range(_MOST_ADDRESSEES):
+        addressee = _ADDRESSEE.match(rest)
+        if addressee is None:
+            break
+        rest = rest[addressee.end() :]
+    end = _GREETING_END.match(rest)
+    return line if end is None else rest[end.end() :]
+
+
+def _shorten(text: str) -> str:
+    text = text[:_LONGEST_READ]
+    if len(text) <= _LONGEST:
+        return text
+    first_letter = _LETTER.search(text)
+    if first_letter is not None and first_letter.start() >= _HEAD:
+        text = text[first_letter.start() :]
+    kept, break_at = text[:_HEAD], text.rfind("\n", _HEAD // 2, _HEAD)
+    if break_at >= 0 and _LETTER.search(text[:break_at]):
+        kept = text[:break_at]
+    for line in _machine_output(text[len(kept) :].split("\n")):
+        if len(kept) + 1 + len(line) > _LONGEST:
+            break
+        kept = f"{kept}\n{line}"
+    return kept.strip()
