@@ -1,0 +1,160 @@
+"""What every format is turned into: one plain text, and where its sections and blocks stand in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from desk.errors import RefusedDocumentError
+from desk.ports import Span
+
+from .decoding import clean
+
+BlockKind = Literal["heading", "paragraph", "list", "table", "code"]
+
+MAXIMUM_CHARACTERS = 5_000_000
+"""Of canonical text; about 2,000 printed pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece that reads as one thing. Blocks do not overlap and are in the order of the text."""
+
+    kind: BlockKind
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and what stands under it, up to the next heading of any level."""
+
+    heading: str
+    """Empty for what stands before the first heading."""
+    level: int
+    """1 to 6; 0 before the first heading."""
+    heading_path: tuple[str, ...]
+    """From the outermost heading down to this one, without a heading that only repeats the title."""
+    span: Span
+    blocks: tuple[Block, ...]
+    """The heading itself is the first block."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDocument:
+    title: str
+    text: str
+    """The canonical plain text: what is stored, quoted, and what every span counts in (code points)."""
+    sections: tuple[Section, ...]
+    language: str
+    """ISO 639-1, or empty when it is not known."""
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a format says about itself beside its text; empty where it says nothing."""
+
+    title: str = ""
+    language: str = ""
+
+
+@dataclass(slots=True)
+class _OpenSection:
+    heading: str
+    level: int
+    ancestors: tuple[str, ...]
+    blocks: list[Block] = field(default_factory=list[Block])
+
+
+class DocumentBuilder:
+    """Collects blocks in reading order and keeps count of offsets.
+
+    Every piece is cleaned here, so no format can put NUL, lone surrogates or unnormalised text into a document.
+    Raises RefusedDocumentError when the text grows beyond MAXIMUM_CHARACTERS.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._length = 0
+        self._sections: list[_OpenSection] = [_OpenSection("", 0, ())]
+        self._open_headings: list[tuple[int, str]] = []
+        self.top_headings: list[str] = []
+        """Every level 1 heading: a lone one is as good as a title."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no text has come, headings included."""
+        return self._length == 0
+
+    def heading(self, level: int, text: str) -> None:
+        text = " ".join(clean(text).split())
+        if not text:
+            return
+        while self._open_headings and self._open_headings[-1][0] >= level:
+            self._open_headings.pop()
+        ancestors = tuple(heading for _, heading in self._open_headings)
+        self._open_headings.append((level, text))
+        self._sections.append(_OpenSection(text, level, ancestors))
+        if level == 1:
+            self.top_headings.append(text)
+        self._append("heading", text)
+
+    def paragraph(self, text: str) -> None:
+        """Line breaks in it are kept."""
+        self._append("paragraph", _tidy_lines(text))
+
+    def list_item(self, text: str) -> None:
+        """One item or a further line of one, indented and with its marker; neighbours form one list."""
+        text = clean(text).rstrip()
+        blocks = self._sections[-1].blocks
+        if text.strip() and blocks and blocks[-1].kind == "list":
+            self._write("\n" + text)
+            blocks[-1] = Block("list", (blocks[-1].span[0], self._length))
+        else:
+            self._append("list", text)
+
+    def table(self, rows: Sequence[Sequence[str]]) -> None:
+        """A line a row, cells parted by ` | `; empty rows are left out."""
+        lines = [" | ".join(" ".join(clean(cell).split()) for cell in row) for row in rows]
+        self._append("table", "\n".join(line.rstrip(" |") for line in lines if line.strip(" |")))
+
+    def code(self, text: str) -> None:
+        """Indentation is kept, blank lines around it are not."""
+        lines = [line.rstrip() for line in clean(text).split("\n")]
+        self._append("code", "\n".join(lines).strip("\n"))
+
+    def finish(self, title: str, language: str, media_type: str) -> ParsedDocument:
+        sections: list[Section] = []
+        for section in self._sections:
+            if not section.blocks:
+                continue
+            path = (*section.ancestors, section.heading) if section.heading else ()
+            if path and path[0].casefold() == title.casefold():
+                path = path[1:]
+            span = (section.blocks[0].span[0], section.blocks[-1].span[1])
+            sections.append(Section(section.heading, section.level, path, span, tuple(section.blocks)))
+        return ParsedDocument(title, "".join(self._parts), tuple(sections), language, media_type)
+
+    def _append(self, kind: BlockKind, text: str) -> None:
+        if not text.strip():
+            return
+        if self._parts:
+            self._write("\n\n")
+        start = self._length
+        self._write(text)
+        self._sections[-1].blocks.append(Block(kind, (start, self._length)))
+
+    def _write(self, text: str) -> None:
+        self._length += len(text)
+        if self._length > MAXIMUM_CHARACTERS:
+            raise RefusedDocumentError(
+                f"The document is too large: it holds more than {MAXIMUM_CHARACTERS:,} characters of text. "
+                "Split it into several files."
+            )
+        self._parts.append(text)
+
+
+def _tidy_lines(text: str) -> str:
+    lines = (line.strip() for line in clean(text).split("\n"))
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,70 @@
+"""What HTML elements mean to a reader: data for `html_format` and `html_table`."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from selectolax.lexbor import LexborNode
+
+
+def _names(*lines: str) -> frozenset[str]:
+    return frozenset(" ".join(lines).split())
+
+
+BLOCKS: Final = _names(
+    "address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption figure",
+    "footer form header hgroup hr html legend li main menu ol optgroup option p section summary table tbody td",
+    "tfoot th thead tr ul",
+)
+HEADINGS: Final = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
+CODE: Final = frozenset({"pre", "listing", "xmp"})
+LISTS: Final = frozenset({"ul", "ol", "menu", "dl"})
+
+KNOWN: Final = (
+    BLOCKS
+    | HEADINGS.keys()
+    | CODE
+    | _names(
+        "a abbr acronym area audio b base bdi bdo big br button canvas cite code col colgroup data datalist del dfn",
+        "em embed font head i iframe img input ins kbd label link map mark meta meter nav noscript object output",
+        "param path picture progress q rp rt ruby s samp script select slot small source span strike strong style",
+        "sub sup svg template textarea time title track tt u var video wbr",
+    )
+)
+"""Anything else between angle brackets in Markdown is a placeholder such as `<your-domain>`, or a component."""
+
+_DROPPED = _names(
+    "script style noscript template nav aside iframe object embed svg canvas audio video button select textarea input",
+    "datalist dialog head title rp del s strike",
+)
+"""Scripts, controls, navigation, and what is struck out because it no longer holds."""
+
+_DROPPED_ROLES = _names("navigation banner contentinfo complementary search menu menubar toolbar dialog alertdialog")
+_DROPPED_CLASSES = _names(
+    "breadcrumb breadcrumbs cookie-banner header-anchor headerlink mw-editsection mw-jump-link navbar navbox",
+    "noprint reference skip-link skiplink toc",
+)
+_NOT_SHOWN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
+
+
+def is_boilerplate(node: LexborNode) -> bool:
+    """Whether the element and all in it is furniture of the page and no part of what it says."""
+    if node.tag in _DROPPED:
+        return True
+    attributes = node.attributes
+    if not attributes:
+        return False
+    if "hidden" in attributes or attributes.get("aria-hidden") == "true":
+        return True
+    if (attributes.get("role") or "").lower() in _DROPPED_ROLES:
+        return True
+    if style := attributes.get("style"):
+        return _NOT_SHOWN.search(style) is not None
+    classes = attributes.get("class")
+    return bool(classes) and not _DROPPED_CLASSES.isdisjoint(classes.split())
+
+
+def children_reversed(node: LexborNode) -> list[LexborNode]:
+    """Ready to be pushed on a stack. Documents nest deeper than Python may call, so every walk here is a loop."""
+    return list(node.iter(include_text=True))[::-1]

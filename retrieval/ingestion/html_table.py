@@ -1,0 +1,102 @@
+"""HTML tables as rows of cell texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from selectolax.lexbor import LexborNode
+
+from .html_elements import BLOCKS, CODE, HEADINGS, children_reversed, is_boilerplate
+from .inline_text import InlineText
+
+_MAXIMUM_REPEATED = 100
+"""Characters of a cell that is repeated in every row it spans."""
+_MAXIMUM_ROW_SPAN = 50
+_ROW_GROUPS = frozenset({"thead", "tbody", "tfoot"})
+_LAYOUT_CONTENT = ", ".join(("table", *HEADINGS, *CODE))
+
+
+def is_layout(table: LexborNode) -> bool:
+    """Whether it only places blocks on the page, so that its cells are read as running text."""
+    if table.attributes.get("role") in {"presentation", "none"}:
+        return True
+    return table.css_first("th") is None and any(match.mem_id != table.mem_id for match in table.css(_LAYOUT_CONTENT))
+
+
+def caption(table: LexborNode) -> str:
+    for child in table.iter():
+        if child.tag == "caption":
+            return _cell_text(child)
+    return ""
+
+
+def rows(table: LexborNode) -> list[list[str]]:
+    """A cell over several columns is given once, one over several rows in each of them: a row can stand alone."""
+    result: list[list[str]] = []
+    spanning: dict[int, tuple[int, str]] = {}
+    for row in _row_nodes(table):
+        cells: list[str] = []
+        column = 0
+        for cell in row.iter():
+            if cell.tag not in {"td", "th"} or is_boilerplate(cell):
+                continue
+            column = _take_spanning(spanning, column, cells)
+            text = _cell_text(cell)
+            cells.append(text)
+            height = _number(cell, "rowspan")
+            width = _number(cell, "colspan")
+            if height > 1 and len(text) <= _MAXIMUM_REPEATED:
+                spanning[column] = (height - 1, text)
+            column += width
+        _take_spanning(spanning, column, cells)
+        result.append(cells)
+    return result
+
+
+def _take_spanning(spanning: dict[int, tuple[int, str]], column: int, cells: list[str]) -> int:
+    while column in spanning:
+        remaining, text = spanning.pop(column)
+        cells.append(text)
+        if remaining > 1:
+            spanning[column] = (remaining - 1, text)
+        column += 1
+    return column
+
+
+def _row_nodes(table: LexborNode) -> Iterator[LexborNode]:
+    for child in table.iter():
+        if child.tag == "tr":
+            yield child
+        elif child.tag in _ROW_GROUPS:
+            yield from (row for row in child.iter() if row.tag == "tr")
+
+
+def _number(cell: LexborNode, attribute: str) -> int:
+    value = cell.attributes.get(attribute) or ""
+    return max(1, min(int(value), _MAXIMUM_ROW_SPAN)) if value.isascii() and value.isdigit() else 1
+
+
+def _cell_text(cell: LexborNode) -> str:
+    inline = InlineText()
+    stack = [(child, False) for child in children_reversed(cell)]
+    while stack:
+        node, leaving = stack.pop()
+        tag = node.tag or ""
+        if leaving:
+            if tag == "a":
+                inline.close_link()
+            else:
+                inline.separate(", " if tag in {"td", "th"} else "; ")
+        elif node.is_text_node:
+            inline.add(node.text_content or "")
+        elif tag == "br":
+            inline.separate("; ")
+        elif tag == "img":
+            inline.picture(node.attributes.get("alt") or "")
+        elif not node.is_comment_node and not is_boilerplate(node):
+            if tag == "a":
+                inline.open_link(node.attributes.get("href") or "")
+            if tag == "a" or tag in BLOCKS or tag in CODE or tag in HEADINGS:
+                stack.append((node, True))
+            stack.extend((child, False) for child in children_reversed(node))
+    return inline.take(keep_pictures=True).rstrip(" ,;")
