@@ -104,17 +104,21 @@ class _Guard:
             if os.getppid() != guard:
                 os._exit(1)
 
-        command = subprocess.Popen(  # noqa: S603 - the desk composes the command line
-            list(order.argv),
-            cwd=order.directory,
-            user=order.user,
-            group=order.group,
-            extra_groups=[] if order.user is not None else None,
-            env=order.environment,
-            pass_fds=tuple(order.inherited_descriptors),
-            stdin=subprocess.DEVNULL,
-            preexec_fn=die_with_guard,  # noqa: PLW1509 - no thread exists yet; PDEATHSIG must be set after setuid
-        )
+        try:
+            command = subprocess.Popen(  # noqa: S603 - the desk composes the command line
+                list(order.argv),
+                cwd=order.directory,
+                user=order.user,
+                group=order.group,
+                extra_groups=[] if order.user is not None else None,
+                env=order.environment,
+                pass_fds=tuple(order.inherited_descriptors),
+                stdin=subprocess.DEVNULL,
+                preexec_fn=die_with_guard,  # noqa: PLW1509 - no thread exists yet; PDEATHSIG must be set after setuid
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            sys.stderr.write(f"{order.argv[0]} cannot be run: {error}\n")
+            return 127
         self._main = command.pid
         for descriptor in order.inherited_descriptors:
             os.close(descriptor)
