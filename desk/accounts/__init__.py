@@ -1,0 +1,1 @@
+"""Tenants, users, roles, keys and sessions."""

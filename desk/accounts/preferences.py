@@ -1,0 +1,97 @@
+"""What a tenant may tune, as one checked document with a default for everything."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, replace
+from typing import Any
+
+import msgspec
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from desk.errors import InvalidInputError
+from desk.models import TenantSettings
+from desk.ports import ConfidenceSettings, SourceWeights
+
+
+class EscalationRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a ticket goes to a person whatever the score says (design section 7)."""
+
+    chat_threshold: float = 0.6
+    """On chat channels a draft below this share of 100 is handed over."""
+    keywords: tuple[str, ...] = ("cancel", "refund", "billing", "legal")
+    """In the customer's words; never answered by machine."""
+    minimum_reply_characters: int = 10
+    topics: tuple[str, ...] = ("billing",)
+    """Intents that always go to a person."""
+
+
+class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    tone: str = "friendly and professional"
+    signature: str = ""
+    """Put under every reply of the desk's own writer; empty for none."""
+    disclaimer: str = "If this does not answer your question, tell us and a person will help you."
+    weights: SourceWeights = SourceWeights()
+    confidence: ConfidenceSettings = ConfidenceSettings()
+    escalation: EscalationRules = EscalationRules()
+    allowed_links: tuple[str, ...] = ()
+    """Hosts that a reply sent by machine may link to."""
+    summary_every: int = 6
+    """Messages between two renewals of a ticket's rolling summary."""
+
+
+def read_preferences(document: dict[str, Any]) -> Preferences:
+    """Raises InvalidInputError with the place and the reason when the document does not fit."""
+    try:
+        preferences = msgspec.convert(document, Preferences, strict=True)
+    except msgspec.ValidationError as error:
+        msg = f"these settings cannot be used: {error}"
+        raise InvalidInputError(msg) from error
+    _check(preferences)
+    return preferences
+
+
+def write_preferences(preferences: Preferences) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.to_builtins(preferences)
+    return document
+
+
+def _check(preferences: Preferences) -> None:
+    weights = asdict(preferences.weights)
+    if any(not math.isfinite(value) or value < 0 for value in weights.values()) or sum(weights.values()) <= 0:
+        msg = "source weights must be zero or more, and at least one above zero"
+        raise InvalidInputError(msg)
+    for name, value in asdict(preferences.confidence).items():
+        highest = 100.0 if name in {"high", "medium", "low"} else 1.0
+        if not 0 <= value <= highest:
+            msg = f"confidence.{name} must be from 0 to {highest:g}"
+            raise InvalidInputError(msg)
+    levels = preferences.confidence
+    if not levels.low < levels.medium < levels.high:
+        msg = "the confidence levels must rise: low < medium < high"
+        raise InvalidInputError(msg)
+    if not 0 <= preferences.escalation.chat_threshold <= 1:
+        msg = "escalation.chat_threshold must be from 0 to 1"
+        raise InvalidInputError(msg)
+
+
+async def load_preferences(session: AsyncSession) -> Preferences:
+    """Of the session's tenant."""
+    document = (await session.execute(select(TenantSettings.preferences))).scalar_one_or_none()
+    return read_preferences(document or {})
+
+
+async def save_preferences(session: AsyncSession, preferences: Preferences) -> None:
+    _check(preferences)
+    await session.execute(update(TenantSettings).values(preferences=write_preferences(preferences)))
+
+
+async def save_weights(session: AsyncSession, weights: SourceWeights) -> SourceWeights:
+    """Store the weights normalised to a sum of 1 and return them so."""
+    preferences = await load_preferences(session)
+    candidate = msgspec.structs.replace(preferences, weights=weights)
+    _check(candidate)
+    normalised = replace(weights.normalised())
+    await save_preferences(session, msgspec.structs.replace(preferences, weights=normalised))
+    return normalised

@@ -1,0 +1,89 @@
+"""Claiming work rows under a lease, with a fencing token (stack trap 7).
+
+The database's clock decides when a lease ends. A worker that lost its lease finds that its fence is stale
+and changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import func, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.elements import ColumnElement
+
+from desk.db.tenancy import NO_TENANT, Scope
+from desk.db.unit_of_work import Database
+from desk.models.base import TenantRow, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on one row until the lease ends."""
+
+    kind: str
+    row_id: UUID
+    tenant_id: UUID
+    fence: int
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.tenant_id)
+
+
+_Row = TypeVar("_Row", bound=TenantRow)
+
+
+class LostLeaseError(Exception):
+    """Another worker has taken the row over; whatever was prepared is dropped."""
+
+
+async def claim(database: Database, kind: str, most: int, lease_seconds: float) -> list[Claim]:
+    """Up to `most` due rows of the table `kind`, over all tenants, oldest first."""
+    async with database.transaction(NO_TENANT) as session:
+        rows = await session.execute(
+            text("SELECT id, tenant_id, fence FROM desk_claim_work(:kind, :most, :lease)"),
+            {"kind": kind, "most": most, "lease": lease_seconds},
+        )
+        return [Claim(kind, row.id, row.tenant_id, row.fence) for row in rows]
+
+
+async def hold(session: AsyncSession, row_type: type[_Row], held: Claim) -> _Row:
+    """The claimed row, locked until the transaction ends. Raises LostLeaseError when the fence is stale."""
+    row = await session.get(row_type, held.row_id, with_for_update=True, populate_existing=True)
+    if row is None or not isinstance(row, Work) or row.fence != held.fence:
+        raise LostLeaseError(f"{held.kind} {held.row_id}")
+    return row
+
+
+def finish(row: Work) -> None:
+    """The work is done or given up: never due again."""
+    row.due_at, row.lease_until = None, None
+
+
+async def due_in(session: AsyncSession, row: Work, seconds: float) -> None:
+    """Make the row due `seconds` from now, by the database's clock, and let go of it."""
+    row.due_at, row.lease_until = await database_time(session) + timedelta(seconds=seconds), None
+
+
+async def database_time(session: AsyncSession) -> datetime:
+    """The database's clock, which all leases and delays are measured by."""
+    return (await session.execute(func.now().select())).scalar_one()
+
+
+async def extend(database: Database, row_type: type[TenantRow], held: Claim, seconds: float) -> None:
+    """Ask for more time in the middle of long work. Raises LostLeaseError when it is too late."""
+    columns: Any = row_type
+    still_mine: ColumnElement[bool] = (columns.id == held.row_id) & (columns.fence == held.fence)
+    async with database.transaction(held.scope) as session:
+        changed = await session.execute(
+            update(row_type)
+            .where(still_mine)
+            .values(lease_until=func.now() + timedelta(seconds=seconds))
+            .returning(columns.id)
+        )
+        if changed.scalar_one_or_none() is None:
+            raise LostLeaseError(f"{held.kind} {held.row_id}")

@@ -1,0 +1,1 @@
+"""Writing a draft: context, evidence, writer, checks, decision record."""

@@ -1,0 +1,60 @@
+"""Asking for a draft. The row in state `writing` is the request; a worker finds it when it is due."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from desk.db.leases import due_in
+from desk.db.unit_of_work import wake
+from desk.models import Draft, Ticket
+
+CURRENT = ("writing", "ready")
+
+
+async def request_draft(
+    session: AsyncSession, ticket: Ticket, *, delay_seconds: float = 0.0, instruction: str = "", tone: str = ""
+) -> Draft:
+    """A new draft for the newest customer message. The one before it becomes `stale`, or `superseded` when it
+    answered the same message. The ticket must be locked by the caller."""
+    await retire_current(session, ticket)
+    draft = Draft(
+        id=uuid7(),
+        ticket_id=ticket.id,
+        state="writing",
+        based_on_seq=ticket.last_inbound_seq,
+        instruction=instruction,
+        tone=tone,
+    )
+    await due_in(session, draft, delay_seconds)
+    ticket.level = None
+    session.add(draft)
+    await session.flush()
+    wake(session, "drafts")
+    return draft
+
+
+async def retire_current(session: AsyncSession, ticket: Ticket) -> None:
+    """End the current draft: it was written for an older state of the conversation, or a newer one replaces it."""
+    for state, matches in (
+        ("stale", Draft.based_on_seq < ticket.last_inbound_seq),
+        ("superseded", Draft.based_on_seq >= ticket.last_inbound_seq),
+    ):
+        await session.execute(
+            update(Draft)
+            .where(Draft.ticket_id == ticket.id, Draft.state.in_(CURRENT), matches)
+            .values(state=state, due_at=None, lease_until=None, fence=Draft.fence + 1)
+        )
+
+
+async def current_draft(session: AsyncSession, ticket: Ticket) -> Draft | None:
+    """The draft to look at: the one being written or ready, else the newest failed or decided one for the newest
+    customer message."""
+    found = await session.execute(
+        select(Draft)
+        .where(Draft.ticket_id == ticket.id, Draft.state.in_((*CURRENT, "failed", "approved", "sent", "rejected")))
+        .order_by(Draft.state.in_(CURRENT).desc(), Draft.id.desc())
+        .limit(1)
+    )
+    return found.scalar_one_or_none()

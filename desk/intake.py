@@ -1,0 +1,270 @@
+"""Inbound messages become tickets: inbox row, customer, ticket, message, and the wish for a draft.
+
+The JSON API validates first, so inbox row and ticket are made in one transaction and the caller gets the ticket
+(design section 3). A message that comes twice, at once or months later, has one effect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from desk import events
+from desk.accounts.identity import Actor
+from desk.db.leases import database_time
+from desk.db.unit_of_work import Database, announce
+from desk.drafting.requests import request_draft
+from desk.errors import InvalidInputError, NotFoundError
+from desk.models import Connection, Customer, CustomerIdentity, InboxEntry, Message, TenantSettings, Ticket
+from desk.plain_text import clean_line, clean_text
+
+LONGEST_BODY = 100_000
+LONGEST_SUBJECT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerDetails:
+    external_id: str | None = None
+    email: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewTicket:
+    subject: str
+    body: str
+    customer: CustomerDetails
+    department: str | None = None
+    external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    body: str
+    external_id: str | None = None
+
+
+async def accept_ticket(
+    database: Database, actor: Actor, new: NewTicket, *, debounce_seconds: float
+) -> tuple[Ticket, bool]:
+    """The ticket, and whether it is new; the same `external_id` again gives the ticket it made the first time."""
+    body, subject = _body(new.body), clean_line(new.subject)[:LONGEST_SUBJECT]
+    async with database.transaction(actor.scope) as session:
+        connection = await rest_connection(session)
+        entry_id = await _take_in(session, connection.id, f"ticket:{new.external_id or uuid7()}", new)
+        if entry_id is None:
+            return await _ticket_of_entry(session, connection.id, f"ticket:{new.external_id}"), False
+        customer = await _find_or_create_customer(session, connection.id, new.customer)
+        ticket = await open_ticket(session, connection, customer, subject=subject, department=new.department)
+        ticket.external_id = new.external_id
+        message = await add_customer_message(session, ticket, body, external_id=None, name=customer.name)
+        await _processed(session, entry_id, ticket.id, message.id)
+        events.record(session, ticket.id, "ticket_created", actor.label, channel=ticket.channel)
+        await request_draft(session, ticket, delay_seconds=debounce_seconds)
+        await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
+    return ticket, True
+
+
+async def accept_message(
+    database: Database, actor: Actor, ticket_id: UUID, new: NewMessage, *, debounce_seconds: float
+) -> tuple[Message, bool]:
+    """A further message of the customer; the draft that did not know of it becomes stale. Raises NotFoundError."""
+    body = _body(new.body)
+    async with database.transaction(actor.scope) as session:
+        ticket = await lock_ticket(session, ticket_id)
+        key = f"message:{ticket_id}:{new.external_id or uuid7()}"
+        entry_id = await _take_in(session, ticket.connection_id, key, new)
+        if entry_id is None:
+            earlier = select(InboxEntry.message_id).where(
+                InboxEntry.connection_id == ticket.connection_id, InboxEntry.external_id == key
+            )
+            known = await session.execute(select(Message).where(Message.id.in_(earlier)))
+            return known.scalar_one(), False
+        customer = await session.get_one(Customer, ticket.customer_id)
+        message = await add_customer_message(session, ticket, body, external_id=new.external_id, name=customer.name)
+        await _processed(session, entry_id, ticket.id, message.id)
+        events.record(session, ticket.id, "message_received", actor.label, seq=message.seq)
+        await request_draft(session, ticket, delay_seconds=debounce_seconds)
+        await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
+    return message, True
+
+
+async def add_note(database: Database, actor: Actor, ticket_id: UUID, body: str) -> Message:
+    """An internal note; the customer never sees it. Raises NotFoundError."""
+    async with database.transaction(actor.scope) as session:
+        ticket = await lock_ticket(session, ticket_id)
+        message = await append_message(session, ticket, "note", _body(body), name=actor.name or actor.label)
+        message.user_id = actor.user_id
+        events.record(session, ticket.id, "note_added", actor.label, seq=message.seq)
+        await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
+    return message
+
+
+async def lock_ticket(session: AsyncSession, ticket_id: UUID) -> Ticket:
+    """The ticket, locked against everyone else who would change it. Raises NotFoundError."""
+    ticket = await session.get(Ticket, ticket_id, with_for_update=True, populate_existing=True)
+    if ticket is None:
+        msg = "there is no such ticket"
+        raise NotFoundError(msg)
+    return ticket
+
+
+async def rest_connection(session: AsyncSession) -> Connection:
+    found = await session.execute(
+        select(Connection).where(Connection.channel == "rest", Connection.is_active).order_by(Connection.id).limit(1)
+    )
+    connection = found.scalar_one_or_none()
+    if connection is None:
+        msg = "the REST channel of this tenant is switched off; switch it on under Channels"
+        raise InvalidInputError(msg)
+    return connection
+
+
+async def open_ticket(
+    session: AsyncSession, connection: Connection, customer: Customer, *, subject: str, department: str | None
+) -> Ticket:
+    """A new ticket with the tenant's next number, without a message yet."""
+    counted = await session.execute(
+        update(TenantSettings)
+        .values(next_ticket_number=TenantSettings.next_ticket_number + 1)
+        .returning(TenantSettings.next_ticket_number)
+    )
+    ticket = Ticket(
+        id=uuid7(),
+        number=counted.scalar_one() - 1,
+        subject=subject,
+        channel=connection.channel,
+        connection_id=connection.id,
+        customer_id=customer.id,
+        department=clean_line(department) if department else None,
+        last_message_at=await database_time(session),
+        last_seq=0,
+        last_inbound_seq=0,
+        status="open",
+        tags=[],
+    )
+    session.add(ticket)
+    await session.flush()
+    return ticket
+
+
+async def add_customer_message(
+    session: AsyncSession, ticket: Ticket, body: str, *, external_id: str | None, name: str
+) -> Message:
+    """Append what the customer wrote and put the ticket back into the queue."""
+    message = await append_message(session, ticket, "customer", body, name=name)
+    message.external_id = external_id
+    ticket.last_inbound_seq = message.seq
+    ticket.waiting_since = ticket.waiting_since or message.sent_at
+    if ticket.status != "open":
+        ticket.status = "open"
+    ticket.snoozed_until = None
+    return message
+
+
+async def append_message(session: AsyncSession, ticket: Ticket, author: str, body: str, *, name: str) -> Message:
+    """The ticket must be locked or new: sequence numbers have no gaps and no doubles."""
+    ticket.last_seq += 1
+    now = await database_time(session)
+    message = Message(
+        id=uuid7(), ticket_id=ticket.id, seq=ticket.last_seq, author=author, body=body, sent_at=now, author_name=name
+    )
+    if author != "note":
+        ticket.last_message_at = now
+    session.add(message)
+    await session.flush()
+    return message
+
+
+def _body(text: str) -> str:
+    body = clean_text(text)
+    if not body.strip():
+        msg = "the message is empty"
+        raise InvalidInputError(msg)
+    if len(body) > LONGEST_BODY:
+        msg = f"the message has {len(body):,} characters; at most {LONGEST_BODY:,} are taken"
+        raise InvalidInputError(msg)
+    return body
+
+
+async def _take_in(session: AsyncSession, connection_id: UUID, external_id: str, payload: Any) -> UUID | None:
+    """Insert the inbox row; None when this external id was taken in before (waits for a concurrent one)."""
+    tenant_id = (await session.get_one(Connection, connection_id)).tenant_id
+    inserted = await session.execute(
+        insert(InboxEntry)
+        .values(
+            id=uuid7(),
+            tenant_id=tenant_id,
+            connection_id=connection_id,
+            external_id=external_id,
+            raw=msgspec.json.encode(payload),
+            state="received",
+        )
+        .on_conflict_do_nothing(constraint="uq_inbox_external_id")
+        .returning(InboxEntry.id)
+    )
+    return inserted.scalar_one_or_none()
+
+
+async def _processed(session: AsyncSession, entry_id: UUID, ticket_id: UUID, message_id: UUID) -> None:
+    await session.execute(
+        update(InboxEntry)
+        .where(InboxEntry.id == entry_id)
+        .values(state="processed", ticket_id=ticket_id, message_id=message_id)
+    )
+
+
+async def _ticket_of_entry(session: AsyncSession, connection_id: UUID, external_id: str) -> Ticket:
+    entry = select(InboxEntry.ticket_id).where(
+        InboxEntry.connection_id == connection_id, InboxEntry.external_id == external_id
+    )
+    return (await session.execute(select(Ticket).where(Ticket.id.in_(entry)))).scalar_one()
+
+
+async def _find_or_create_customer(session: AsyncSession, connection_id: UUID, details: CustomerDetails) -> Customer:
+    """By the tenant's own id first, then by address. An address known under another id stays another customer."""
+    identities: list[tuple[str, str]] = []
+    if details.external_id:
+        identities.append((f"external:{connection_id.hex[:12]}", clean_line(details.external_id)))
+    elif details.email:
+        identities.append(("email", clean_line(details.email).casefold()))
+    for kind, value in identities:
+        found = await session.execute(
+            select(CustomerIdentity.customer_id).where(CustomerIdentity.kind == kind, CustomerIdentity.value == value)
+        )
+        if (customer_id := found.scalar_one_or_none()) is not None:
+            return await _refresh(session, customer_id, details)
+    customer = Customer(
+        id=uuid7(), name=clean_line(details.name or ""), email=clean_line(details.email) if details.email else None
+    )
+    session.add(customer)
+    await session.flush()
+    for kind, value in identities:
+        added = await session.execute(
+            insert(CustomerIdentity)
+            .values(id=uuid7(), tenant_id=customer.tenant_id, customer_id=customer.id, kind=kind, value=value)
+            .on_conflict_do_nothing(constraint="uq_customer_identities_value")
+            .returning(CustomerIdentity.id)
+        )
+        if added.scalar_one_or_none() is None:
+            await session.delete(customer)
+            await session.flush()
+            return await _find_or_create_customer(session, connection_id, details)
+    return customer
+
+
+async def _refresh(session: AsyncSession, customer_id: UUID, details: CustomerDetails) -> Customer:
+    """What the tenant's system says now wins over what it said before; silence changes nothing."""
+    customer = await session.get_one(Customer, customer_id)
+    if details.name:
+        customer.name = clean_line(details.name)
+    if details.email:
+        customer.email = clean_line(details.email)
+    return customer

@@ -1,0 +1,32 @@
+"""Text that PostgreSQL, a page and a person can take: no NUL, no lone surrogates, no control characters."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ud800-\udfff]")
+
+
+def clean_text(text: str) -> str:
+    """Line ends become `\\n`; what cannot be stored or seen is taken out; the rest stays as it was written."""
+    return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def clean_line(text: str) -> str:
+    """One line: every run of white space, line ends among them, becomes one blank."""
+    return " ".join(clean_text(text).split())
+
+
+def excerpt(text: str, length: int) -> str:
+    """The beginning of `text` on one line, cut at a word, with an ellipsis when something was cut."""
+    line = clean_line(text)
+    if len(line) <= length:
+        return line
+    return line[: length - 1].rsplit(" ", 1)[0].rstrip(" ,.;:") + "…"
+
+
+def fold(text: str) -> str:
+    """For comparing: compatibility form, no case, no accents."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(character for character in decomposed if not unicodedata.combining(character))
