@@ -1,0 +1,281 @@
+"""From a draft and what was sent to a verdict (design section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+from rapidfuzz.distance import Levenshtein
+
+from desk.ports import EditAnalysis, EditChange, Span
+
+from .alignment import Alignment, align
+from .envelope import Envelope, open_envelope
+from .kinds import Difference, Side, compare, is_name
+from .notes import notes_of
+from .statements import Statement, courtesy_of, covered, ordered, split, telling
+
+EXAMPLE_SIMILARITY = 0.70
+REWORDED = 0.15
+"""Share of the draft's telling words that may be reworded in a reply that is still the draft."""
+_GERMAN = frozenset("der die das und sie nicht ist ein eine wir ihre bitte mit für auf den zu".split())
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    text: str
+    envelope: Envelope
+    statements: list[Statement]
+
+
+class Analyser:
+    """`analyse` as the port `EditAnalyser` asks for it."""
+
+    def analyse(self, draft: str, sent: str) -> EditAnalysis:
+        return analyse(draft, sent)
+
+
+def analyse(draft: str, sent: str) -> EditAnalysis:
+    """What an agent changed in a draft and whether the result is to be learned as good or as a correction.
+
+    Similarity ignores case, as the backtest does. Spans refer to the two texts as given. Swapping the texts
+    swaps both sides of every change, because the pair is always compared in one order.
+    """
+    if (len(draft), draft) <= (len(sent), sent):
+        before, after = _read(draft), _read(sent)
+        found = _differences(before, after)
+    else:
+        before, after = _read(sent), _read(draft)
+        found = [_turned(difference) for difference in _differences(before, after)]
+        before, after = after, before
+    similarity = _similarity(before, after)
+    changes = tuple(
+        EditChange(d.kind, draft[slice(*d.before)], sent[slice(*d.after)], d.before, d.after, d.meaning)
+        for d in sorted(found, key=lambda d: (d.before, d.after, d.kind))
+    )
+    meaning = any(change.meaning for change in changes)
+    kept = _kept(before, found)
+    example = not meaning and (similarity >= EXAMPLE_SIMILARITY or kept)
+    return EditAnalysis(
+        similarity=similarity,
+        meaning_changed=meaning,
+        changes=changes,
+        verdict="example" if example else "correction",
+        notes=notes_of(changes, rewritten=not meaning and not example),
+    )
+
+
+def _read(text: str) -> _Text:
+    envelope = open_envelope(text)
+    return _Text(text, envelope, split(text, envelope.body))
+
+
+def _similarity(before: _Text, after: _Text) -> float:
+    one, two = (
+        "".join(side.text[start:end] for start, end in side.envelope.body).replace("\r\n", "\n").strip().lower()
+        for side in (before, after)
+    )
+    return Levenshtein.normalized_similarity(one, two)
+
+
+def _kept(before: _Text, found: Iterable[Difference]) -> bool:
+    """Whether every statement of the draft is still there in nearly the same words."""
+    reworded = sum(difference.substance for difference in found)
+    if reworded == 0:
+        return True
+    told = sum(len(telling(statement.tokens, statement.marks)) for statement in before.statements)
+    return reworded <= told * REWORDED
+
+
+_TURNED = {"step_added": "step_removed", "step_removed": "step_added"}
+
+
+def _turned(difference: Difference) -> Difference:
+    kind = _TURNED.get(difference.kind, difference.kind)
+    return Difference(kind, difference.after, difference.before, difference.meaning, difference.substance)
+
+
+def _differences(before: _Text, after: _Text) -> list[Difference]:
+    found = list(_around(before, after))
+    if [s.raw for s in before.statements] == [s.raw for s in after.statements]:
+        alignment = Alignment([(i, i) for i in range(len(before.statements))], [], [], [])
+    else:
+        alignment = align(before.statements, after.statements)
+        found.extend(_inside(before, after, alignment))
+        found.extend(_moved(before, after, alignment))
+        found.extend(
+            _whole(before.statements[b], "step_removed", _place(after, before, b, alignment)) for b in alignment.removed
+        )
+        found.extend(
+            _turned(_whole(after.statements[a], "step_removed", _place_before(before, a, alignment)))
+            for a in alignment.added
+        )
+    found.extend(_layout(before, after, alignment))
+    return found
+
+
+def _around(before: _Text, after: _Text) -> Iterable[Difference]:
+    """Greeting and signature, and the mail quoted below."""
+    one, two = before.envelope, after.envelope
+    for span, other in ((one.greeting, two.greeting), (one.signature, two.signature)):
+        mine, theirs = _stripped(before.text, span), _stripped(after.text, other)
+        if before.text[slice(*mine)] != after.text[slice(*theirs)]:
+            yield Difference("greeting", mine, theirs, meaning=False)
+    quoted = ["".join(side.text[a:b] for a, b in side.envelope.quoted).strip() for side in (before, after)]
+    if quoted[0] != quoted[1]:
+        yield Difference("formatting", _outer(before), _outer(after), meaning=False)
+
+
+def _outer(side: _Text) -> Span:
+    quoted = side.envelope.quoted
+    return (quoted[0][0], quoted[-1][1]) if quoted else (len(side.text), len(side.text))
+
+
+def _stripped(text: str, span: Span) -> Span:
+    start, end = span
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return start, end
+
+
+def _inside(before: _Text, after: _Text, alignment: Alignment) -> Iterable[Difference]:
+    if not alignment.groups:
+        return
+    names = _names(before), _names(after)
+    german = _is_german(before.statements), _is_german(after.statements)
+    for group in alignment.groups:
+        sides = [
+            Side(
+                side.text,
+                [token for index in places for token in side.statements[index].tokens],
+                side.statements[places[0]].body_start,
+                known,
+                capitals,
+            )
+            for side, places, known, capitals in zip(
+                (before, after), (group.before, group.after), names, german, strict=True
+            )
+        ]
+        yield from compare(sides[0], sides[1])
+
+
+def _is_german(statements: Sequence[Statement]) -> bool:
+    words = [word for statement in statements for word in statement.raw.casefold().split()[:12]]
+    return sum(1 for word in words if word in _GERMAN) * 8 > len(words)
+
+
+def _names(side: _Text) -> frozenset[Hashable]:
+    """Lower-cased words of the whole text, to know a name that is mentioned elsewhere."""
+    return frozenset(word.strip(".,;:!?()\"'") for word in side.text.casefold().split())
+
+
+def _moved(before: _Text, after: _Text, alignment: Alignment) -> Iterable[Difference]:
+    """Steps in another order alter what the customer does; sentences in another order do not."""
+    pairs = sorted(alignment.same + [(group.before[0], group.after[0]) for group in alignment.groups])
+    staying = _increasing([a for _, a in pairs])
+    anchored = [pair for index, pair in enumerate(pairs) if index in staying]
+    for index, (b, a) in enumerate(pairs):
+        if index in staying:
+            continue
+        crossed = [x for x, y in anchored if (x < b) != (y < a)]
+        one, two = before.statements[b], after.statements[a]
+        step = _is_step(one) and any(_is_step(before.statements[x]) for x in crossed)
+        if courtesy_of(one.tokens, one.marks) or not step:
+            yield Difference("formatting", one.span, two.span, meaning=False)
+        else:
+            yield Difference("step_removed", one.span, (two.start, two.start), meaning=True)
+            yield Difference("step_added", (one.end, one.end), two.span, meaning=True)
+
+
+_AFTER_VERB = frozenset(
+    "the your a an to on in into it this that these for from up out sie du den die das le la les votre vos l el los las su".split()
+)
+
+
+def _is_step(statement: Statement) -> bool:
+    """A numbered item, "then ..." or an instruction that opens with its verb."""
+    if ordered(statement):
+        return True
+    tokens = [t for i, t in enumerate(statement.tokens) if i not in covered(statement.marks, "tone", "wrapper")]
+    if len(tokens) < 2 or tokens[0].kind != "word":
+        return False
+    first = telling(tokens[:1], [])
+    return bool(first) and tokens[1].key in _AFTER_VERB
+
+
+def _increasing(values: Sequence[int]) -> set[int]:
+    """Indexes of one longest increasing run of values: what stayed in order."""
+    best: list[int] = []
+    previous: list[int] = []
+    tails: list[int] = []
+    for index, value in enumerate(values):
+        low, high = 0, len(tails)
+        while low < high:
+            middle = (low + high) // 2
+            if values[tails[middle]] < value:
+                low = middle + 1
+            else:
+                high = middle
+        previous.append(tails[low - 1] if low else -1)
+        best.append(low)
+        if low == len(tails):
+            tails.append(index)
+        else:
+            tails[low] = index
+    staying: set[int] = set()
+    index = tails[-1] if tails else -1
+    while index >= 0:
+        staying.add(index)
+        index = previous[index]
+    return staying
+
+
+def _whole(statement: Statement, kind: str, place: int) -> Difference:
+    """A statement only one side has."""
+    tokens, found = statement.tokens, statement.marks
+    courtesy = courtesy_of(tokens, found)
+    if courtesy:
+        return Difference(courtesy, statement.span, (place, place), meaning=False)
+    told = telling(tokens, found)
+    if not told:
+        return Difference(
+            "formatting" if all(t.kind == "sign" for t in tokens) else "tone",
+            statement.span,
+            (place, place),
+            meaning=False,
+        )
+    return Difference("promise" if covered(found, "promise") else kind, statement.span, (place, place), meaning=True)
+
+
+def _place(after: _Text, before: _Text, index: int, alignment: Alignment) -> int:
+    """Where a removed statement would stand in the sent text: behind what stands before it in the draft."""
+    partner = dict(alignment.same) | {group.before[-1]: group.after[-1] for group in alignment.groups}
+    return _behind(after, partner, index)
+
+
+def _place_before(before: _Text, index: int, alignment: Alignment) -> int:
+    partner = {a: b for b, a in alignment.same} | {group.after[-1]: group.before[-1] for group in alignment.groups}
+    return _behind(before, partner, index)
+
+
+def _behind(other: _Text, partner: dict[int, int], index: int) -> int:
+    while index > 0:
+        index -= 1
+        if index in partner:
+            return other.statements[partner[index]].end
+    body = other.envelope.body
+    return body[0][0] if body else other.envelope.greeting[1]
+
+
+def _layout(before: _Text, after: _Text, alignment: Alignment) -> Iterable[Difference]:
+    """List markers and the white space between statements that stand next to each other in both texts."""
+    partner = dict(alignment.same) | {group.before[0]: group.after[0] for group in alignment.groups}
+    ends = dict(alignment.same) | {group.before[-1]: group.after[-1] for group in alignment.groups}
+    for b, a in sorted(partner.items()):
+        start = before.statements[b - 1].end if b and ends.get(b - 1) == a - 1 else before.statements[b].start
+        other = after.statements[a - 1].end if b and ends.get(b - 1) == a - 1 else after.statements[a].start
+        one, two = (start, before.statements[b].body_start), (other, after.statements[a].body_start)
+        if before.text[slice(*one)].split(" ") != after.text[slice(*two)].split(" "):
+            yield Difference("formatting", one, two, meaning=False)

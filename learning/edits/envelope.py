@@ -1,0 +1,176 @@
+"""What stands around the statements of a reply: greeting, signature and quoted mail.
+
+Only the edges of a text are looked at, so a "thanks" in its middle stays where it is.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from desk.ports import Span
+
+from .vocabulary import vocabulary
+
+SIGNATURE_LINES = 8
+"""A sign-off with more lines than this after it belongs to the text."""
+SIGNATURE_LINE_LENGTH = 80
+GREETING_WORDS = 5
+"""Words of a name and title that may follow the opening word."""
+
+_LINE = re.compile(r"[^\n]*\n?")
+_WORD = re.compile(r"[^\W\d_]+(?:[.'’-][^\W\d_]+)*")
+_QUOTED = re.compile(r"[ \t]*>")
+_QUOTE_HEADER = re.compile(
+    r"""[ \t]*(?:
+      (?:On|Am|Le|El)\b.{4,200}?\b(?:wrote|schrieb(?:[ ].{1,100})?|a[ ]écrit|escribió)[ ]?:
+    | -{2,}[ ]?(?:Original[ ]Message|Forwarded[ ]message|Ursprüngliche[ ]Nachricht|Message[ ]d'origine|Mensaje[ ]original)[ ]?-{2,}
+    | _{10,}
+    )[ \t]*\r?$""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_HEADER_BLOCK = re.compile(r"[ \t]*(?:From|Von|De)[ ]?:[ ].*\S+@\S+", re.IGNORECASE)
+_DELIMITER = re.compile(r"--[ ]?\r?\n?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Character ranges of one text; `body` may have gaps where quoted lines stood."""
+
+    greeting: Span
+    body: tuple[Span, ...]
+    signature: Span
+    quoted: tuple[Span, ...]
+
+
+def open_envelope(text: str) -> Envelope:
+    """Tell the statements of a reply from what surrounds them. Linear in the length of the text."""
+    kept, quoted = _without_quotes(text)
+    if not kept:
+        return Envelope((0, 0), (), (len(text), len(text)), tuple(quoted))
+    start = kept[0][0]
+    greeting_end = _greeting_end(text, kept[0])
+    if greeting_end > start:
+        kept[0] = (greeting_end, kept[0][1])
+    signature_start = _signature_start(text, kept)
+    end = kept[-1][1]
+    body = [(a, min(b, signature_start)) for a, b in kept if a < min(b, signature_start)]
+    return Envelope((start, greeting_end), _merged(body), (min(signature_start, end), end), _merged(quoted))
+
+
+def _without_quotes(text: str) -> tuple[list[Span], list[Span]]:
+    """Line ranges of the reply itself and of the mail it quotes."""
+    kept: list[Span] = []
+    quoted: list[Span] = []
+    for match in _LINE.finditer(text):
+        line, span = match.group(), match.span()
+        if span[0] == span[1]:
+            continue
+        if kept and (_QUOTE_HEADER.match(line) or _HEADER_BLOCK.match(line)):
+            header_only = any(_QUOTED.match(text, end) for end in (span[1],))
+            if not header_only or _rest_is_quoted(text, span[1]):
+                quoted.append((span[0], len(text)))
+                break
+            quoted.append(span)
+        elif _QUOTED.match(line):
+            quoted.append(span)
+        else:
+            kept.append(span)
+    return kept, quoted
+
+
+def _rest_is_quoted(text: str, start: int) -> bool:
+    return all(not line.strip() or _QUOTED.match(line) for line in text[start:].splitlines())
+
+
+def _greeting_end(text: str, first: Span) -> int:
+    """Where the greeting ends that the text opens with; the start of the text when there is none."""
+    start, end = first
+    while start < end and text[start].isspace():
+        start += 1
+    line = text[start:end]
+    opening = _WORD.finditer(line)
+    words: list[tuple[str, int]] = []
+    for match in opening:
+        words.append((match.group().casefold(), match.end()))
+        if len(words) >= GREETING_WORDS + 3:
+            break
+    for opener in vocabulary().openers:
+        if tuple(word for word, _ in words[: len(opener)]) != opener or not line[: len(opener[0])].strip():
+            continue
+        if line[: len(opener[0])].casefold() != opener[0]:
+            continue
+        after = words[len(opener) - 1][1]
+        return _after_name(text, start + after, end, first[0])
+    return first[0]
+
+
+_NAME = re.compile(r"(?:[ ,]*[^\W\d_][\w.'’-]*){0,6}[ ]?(?P<stop>[,!:;.–—\n-]|\r?\n|$)[!,.:;–—-]*\s*")
+_CONTENT_WORDS = re.compile(r"[^\W\d_]+")
+
+
+def _after_name(text: str, position: int, end: int, none: int) -> int:
+    """Past "Anna," or " there!" after the opening word; `none` when a sentence follows instead of a name."""
+    boundary = re.compile(r"[,!:;–—\n]|\.(?=\s|$)|\s-\s").search(text, position, end)
+    stop = boundary.start() if boundary else end
+    name = _CONTENT_WORDS.findall(text[position:stop])
+    if len(name) > GREETING_WORDS:
+        return none
+    if boundary is None and stop == end and end < len(text) and not text[position:end].endswith("\n"):
+        return none
+    known = vocabulary().phrases
+    statement = [w for w in name if w[0].islower() and w.casefold() in known and w.casefold() not in _NAME_WORDS]
+    if statement:
+        return none
+    stop = boundary.end() if boundary else end
+    while stop < end and (text[stop].isspace() or text[stop] in "!,.:;–—"):
+        stop += 1
+    return stop
+
+
+_NAME_WORDS = frozenset({"dear", "good", "lieber", "liebe", "cher", "estimado", "estimada", "bonjour", "hello", "hi"})
+
+
+def _signature_start(text: str, kept: list[Span]) -> int:
+    """Where the signature begins; the end of the text when there is none."""
+    end = kept[-1][1]
+    seen = 0
+    found = end
+    for start, stop in reversed(kept):
+        line = text[start:stop]
+        bare = line.strip()
+        if not bare:
+            continue
+        if _DELIMITER.match(line):
+            return start
+        seen += 1
+        if seen > SIGNATURE_LINES or len(bare) > SIGNATURE_LINE_LENGTH:
+            break
+        words = " ".join(_WORD.findall(bare)).casefold()
+        if words in vocabulary().sign_offs:
+            found = start
+        elif inline := _inline_sign_off(bare):
+            if seen == 1:
+                found = start + line.index(bare) + inline
+    return found
+
+
+def _inline_sign_off(line: str) -> int:
+    """Offset of ", best regards, Anna" or ". Kind regards" at the end of a line, 0 when there is none."""
+    for match in reversed(list(re.finditer(r"[.!?\n]\s+", line))):
+        words = [w.casefold() for w in _WORD.findall(line[match.end() :])]
+        for length in range(min(len(words), 5), 0, -1):
+            if " ".join(words[:length]) in vocabulary().sign_offs and len(words) - length <= 3 and length > 1:
+                return match.end()
+        break
+    return 0
+
+
+def _merged(spans: list[Span]) -> tuple[Span, ...]:
+    merged: list[Span] = []
+    for start, end in spans:
+        if merged and merged[-1][1] == start:
+            merged[-1] = (merged[-1][0], end)
+        else:
+            merged.append((start, end))
+    return tuple(merged)

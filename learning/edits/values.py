@@ -1,0 +1,324 @@
+"""Numbers, dates, amounts, durations, links and telephone numbers: tokens with one normal form per meaning."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Hashable
+from decimal import Decimal, InvalidOperation
+
+from .tokens import Token
+from .vocabulary import Vocabulary, vocabulary
+
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+_RANGE_SIGNS = frozenset({"-", "–", "—"})
+_RANGE_WORDS = frozenset({"to", "bis", "à", "a"})
+_ORDINALS = frozenset({"st", "nd", "rd", "th", "er", "ère", "º", "ª"})
+_DATE_JOINERS = frozenset({"of", "de", "del", ",", "."})
+_HALVES = frozenset({"am", "pm"})
+
+
+def readings(number: str) -> frozenset[Decimal]:
+    """What a written number may mean: "1.000" is 1000 or 1, "1.000,50" only 1000.50.
+
+    Empty for what is no single number, such as a version or an IP address.
+    """
+    plain = "".join(str(unicodedata.digit(c)) if c.isdigit() and unicodedata.digit(c, -1) >= 0 else c for c in number)
+    plain = re.sub(r"[\s'’٬]", "", plain).replace("٫", ".")
+    dots, commas = plain.count("."), plain.count(",")
+    if dots and commas:
+        decimal = "." if plain.rfind(".") > plain.rfind(",") else ","
+        thousands = "," if decimal == "." else "."
+        if plain.count(decimal) > 1 or not _grouped(plain.split(decimal)[0], thousands):
+            return frozenset()
+        return _decimals(plain.replace(thousands, "").replace(decimal, "."))
+    if dots + commas > 1:
+        sign = "." if dots else ","
+        return _decimals(plain.replace(sign, "")) if _grouped(plain, sign) else frozenset()
+    if dots + commas == 1:
+        sign = "." if dots else ","
+        whole = _decimals(plain.replace(sign, "")) if _grouped(plain, sign) else frozenset[Decimal]()
+        return whole | _decimals(plain.replace(sign, "."))
+    return _decimals(plain)
+
+
+def _grouped(number: str, sign: str) -> bool:
+    groups = number.split(sign)
+    return 1 <= len(groups[0]) <= 3 and groups[0][:1] != "0" and all(len(group) == 3 for group in groups[1:])
+
+
+def _decimals(number: str) -> frozenset[Decimal]:
+    try:
+        value = Decimal(number)
+    except InvalidOperation:
+        return frozenset()
+    return frozenset({value.normalize()})
+
+
+def number_key(number: str) -> Hashable:
+    """The likeliest reading: three digits after a lone separator are a group of thousands."""
+    found = readings(number)
+    return max(found) if found else number
+
+
+def compose(tokens: list[Token]) -> list[Token]:
+    """Join numbers with units, currencies, months and weekdays, and give every value its normal form."""
+    words = vocabulary()
+    composed: list[Token] = []
+    position = 0
+    while position < len(tokens):
+        token = tokens[position]
+        if token.kind == "word":
+            joined = _from_word(tokens, position, words) if token.key in _starters(words) else None
+        else:
+            joined = _from_sign(tokens, position, words)
+        if joined is None:
+            composed.append(token)
+            position += 1
+        else:
+            value, position = joined
+            composed.append(value)
+    return composed
+
+
+_STARTERS: dict[int, frozenset[str]] = {}
+
+
+def _starters(words: Vocabulary) -> frozenset[str]:
+    """Words a value can start with."""
+    known = _STARTERS.get(id(words))
+    if known is None:
+        known = frozenset(
+            {
+                *words.numbers,
+                *words.numbers_before_units,
+                *words.months,
+                *words.weekdays,
+                *words.relative_days,
+                *words.currencies,
+            }
+        )
+        _STARTERS[id(words)] = known
+    return known
+
+
+def _join(tokens: list[Token], first: int, after: int, kind: str, key: Hashable) -> tuple[Token, int]:
+    start, end = tokens[first].start, tokens[after - 1].end
+    text = tokens[first].text if after == first + 1 else " ".join(token.text for token in tokens[first:after])
+    return Token(start, end, (kind, key), kind, text), after
+
+
+def _key(tokens: list[Token], position: int) -> Hashable:
+    return tokens[position].key if position < len(tokens) else ""
+
+
+def _from_word(tokens: list[Token], at: int, words: Vocabulary) -> tuple[Token, int] | None:
+    word = tokens[at].key
+    assert isinstance(word, str)
+    if word in words.numbers or word in words.numbers_before_units:
+        return _number_word(tokens, at, words)
+    if word in words.months and at + 1 < len(tokens):
+        return _month_first(tokens, at, words)
+    if word in words.weekdays and (len(word) > 3):
+        return _join(tokens, at, at + 1, "date", ("weekday", words.weekdays[word]))
+    if word in words.relative_days:
+        return _join(tokens, at, at + 1, "date", ("relative", words.relative_days[word]))
+    if word in words.currencies and _is_number(tokens, at + 1):
+        return _join(tokens, at, at + 2, "amount", (words.currencies[word], number_key(tokens[at + 1].text)))
+    return None
+
+
+def _is_number(tokens: list[Token], at: int) -> bool:
+    return at < len(tokens) and tokens[at].kind == "number"
+
+
+def _number_word(tokens: list[Token], at: int, words: Vocabulary) -> tuple[Token, int] | None:
+    word = tokens[at].key
+    value, after = words.numbers.get(str(word)), at + 1
+    if value is None:
+        value = words.numbers_before_units[str(word)]
+        following = _unit(tokens, after, words)
+        if following is None or following[0] == "clock":
+            return None
+        return _join(tokens, at, following[1], "duration", _duration(Decimal(value), Decimal(value), following[0]))
+    while (
+        after < len(tokens)
+        and (more := words.numbers.get(str(tokens[after].key))) is not None
+        and tokens[after].kind == "word"
+    ):
+        value = value * more if more >= 100 else value + more
+        after += 1
+    return _with_unit(tokens, at, after, Decimal(value).normalize(), words)
+
+
+def _unit(tokens: list[Token], at: int, words: Vocabulary) -> tuple[str, int] | None:
+    """The unit that starts here, "business" before or after it included, and where it ends."""
+    if _key(tokens, at) == "-":
+        at += 1
+    working = _key(tokens, at) in words.working
+    if working:
+        at += 1
+    unit = words.units.get(str(_key(tokens, at))) if at < len(tokens) and tokens[at].kind == "word" else None
+    if unit is None:
+        return None
+    at += 1
+    if _key(tokens, at) in words.working:
+        working, at = True, at + 1
+    return ("business " + unit if working and unit in ("day", "hour") else unit), at
+
+
+def _duration(low: Decimal, high: Decimal, unit: str) -> Hashable:
+    if unit in _SECONDS:
+        return ("seconds", low * _SECONDS[unit], high * _SECONDS[unit])
+    if unit in ("month", "year"):
+        months = 12 if unit == "year" else 1
+        return ("months", low * months, high * months)
+    return (unit, low, high)
+
+
+def _with_unit(tokens: list[Token], first: int, after: int, value: Hashable, words: Vocabulary) -> tuple[Token, int]:
+    """A number and what follows it: a range, a unit, a currency, a month, a percent sign, half of the day."""
+    following = _key(tokens, after)
+    if isinstance(value, Decimal):
+        high, stop = value, after
+        if (following in _RANGE_SIGNS or following in _RANGE_WORDS) and after + 1 < len(tokens):
+            other = _plain_value(tokens[after + 1], words)
+            if other is not None:
+                high, stop = other, after + 2
+        unit = _unit(tokens, stop, words)
+        if unit is not None and unit[0] == "clock":
+            return _join(tokens, first, unit[1], "date", ("time", str(value), "0"))
+        if unit is not None:
+            return _join(tokens, first, unit[1], "duration", _duration(value, high, unit[0]))
+        currency = words.currencies.get(str(_key(tokens, stop)))
+        if currency is not None:
+            return _join(
+                tokens, first, stop + 1, "amount", (currency, value, high) if stop > after else (currency, value)
+            )
+        if (dated := _day_first(tokens, first, after, value, words)) is not None:
+            return dated
+        if following in words.percent:
+            return _join(tokens, first, after + 1, "number", ("%", value))
+        if following in words.size_units:
+            return _join(tokens, first, after + 1, "number", (following, value))
+        if following in _HALVES:
+            hour = int(value) % 12 + (12 if following == "pm" else 0) if value == int(value) else value
+            return _join(tokens, first, after + 1, "date", ("time", str(hour), "0"))
+    return _join(tokens, first, after, "number", value)
+
+
+def _plain_value(token: Token, words: Vocabulary) -> Decimal | None:
+    if token.kind == "number":
+        value = number_key(token.text)
+        return value if isinstance(value, Decimal) else None
+    found = words.numbers.get(token.word)
+    return None if found is None else Decimal(found)
+
+
+def _small(value: object, limit: int) -> int | None:
+    if not isinstance(value, Decimal) or value != int(value) or not 0 < value <= limit:
+        return None
+    return int(value)
+
+
+def _day_first(
+    tokens: list[Token], first: int, after: int, value: Decimal, words: Vocabulary
+) -> tuple[Token, int] | None:
+    """ "1 May 2024", "1. Mai 2024", "1st of May", "1 de mayo de 2024"."""
+    day, at = _small(value, 31), after
+    if day is None:
+        return None
+    if _key(tokens, at) in _ORDINALS:
+        at += 1
+    if _key(tokens, at) in _DATE_JOINERS and _key(tokens, at) != ",":
+        at += 1
+    month = words.months.get(str(_key(tokens, at)))
+    if month is None:
+        return None
+    year, at = _year(tokens, at + 1)
+    return _join(tokens, first, at, "date", (year, month, day))
+
+
+def _month_first(tokens: list[Token], at: int, words: Vocabulary) -> tuple[Token, int] | None:
+    month, position = words.months[str(tokens[at].key)], at + 1
+    if _key(tokens, position) == ".":
+        position += 1
+    day = _small(number_key(tokens[position].text), 31) if _is_number(tokens, position) else None
+    if day is None:
+        year, after = _year(tokens, at + 1)
+        return _join(tokens, at, after, "date", (year, month, None)) if year is not None else None
+    position += 1
+    if _key(tokens, position) in _ORDINALS:
+        position += 1
+    year, position = _year(tokens, position)
+    return _join(tokens, at, position, "date", (year, month, day))
+
+
+def _year(tokens: list[Token], at: int) -> tuple[int | None, int]:
+    position = at + 1 if _key(tokens, at) in _DATE_JOINERS else at
+    if _is_number(tokens, position) and len(tokens[position].text) == 4:
+        year = _small(number_key(tokens[position].text), 2999)
+        if year is not None and year >= 1900:
+            return year, position + 1
+    return None, at
+
+
+def _from_sign(tokens: list[Token], at: int, words: Vocabulary) -> tuple[Token, int] | None:
+    token = tokens[at]
+    match token.kind:
+        case "number":
+            return _with_unit(tokens, at, at + 1, number_key(token.text), words)
+        case "sign" if token.text in words.currencies and _is_number(tokens, at + 1):
+            value = number_key(tokens[at + 1].text)
+            after = at + 2
+            currency = words.currencies[token.text]
+            if words.currencies.get(str(_key(tokens, after))) is not None and tokens[after].kind == "word":
+                currency, after = words.currencies[str(_key(tokens, after))], after + 1
+            return _join(tokens, at, after, "amount", (currency, value))
+        case "date":
+            return _numeric_date(tokens, at)
+        case "time":
+            hour, minute = token.text.split(":")[:2]
+            shift = 0
+            after = at + 1
+            if _key(tokens, after) in _HALVES:
+                shift = 12 if _key(tokens, after) == "pm" and int(hour) < 12 else 0
+                after += 1
+            elif words.units.get(str(_key(tokens, after))) == "clock":
+                after += 1
+            return _join(tokens, at, after, "date", ("time", str(int(hour) + shift), str(int(minute))))
+        case "url":
+            return _join(tokens, at, at + 1, "url", _address(token.text))
+        case "name":
+            address = _address(token.text)
+            return _join(tokens, at, at + 1, "url" if "/" in token.text else "entity", address)
+        case "path":
+            return _join(tokens, at, at + 1, "entity", token.text)
+        case "email":
+            return _join(tokens, at, at + 1, "email", token.text.casefold())
+        case "phone":
+            digits = "".join(str(unicodedata.digit(c)) for c in token.text if c.isdigit())
+            return _join(tokens, at, at + 1, "phone", digits.removeprefix("00"))
+        case _:
+            return None
+
+
+def _address(text: str) -> str:
+    """Host and path without scheme and closing slash; "www." is kept apart only where a path follows."""
+    rest = re.sub(r"^https?://", "", text, flags=re.IGNORECASE)
+    host, slash, path = rest.partition("/")
+    return (host.casefold() + slash + path).rstrip("/")
+
+
+def _numeric_date(tokens: list[Token], at: int) -> tuple[Token, int]:
+    """Year first is plain; dots put the day first; slashes do so only where the first part cannot be a month."""
+    text = tokens[at].text.rstrip(".")
+    parts = [int(part) for part in re.split(r"[-/.]", text)]
+    if len(parts) == 2:
+        return _join(tokens, at, at + 1, "date", (None, parts[1], parts[0]))
+    if parts[0] > 31:
+        return _join(tokens, at, at + 1, "date", (parts[0], parts[1], parts[2]))
+    year = parts[2] + 2000 if parts[2] < 100 else parts[2]
+    day_first = "." in text or parts[0] > 12
+    day, month = (parts[0], parts[1]) if day_first else (parts[1], parts[0])
+    return _join(tokens, at, at + 1, "date", (year, month, day))

@@ -1,0 +1,133 @@
+"""The word lists of `words/*.toml`, merged over the languages into what the analysis looks up.
+
+The languages are used together: a reply may mix two, and their lists hardly collide.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, cast
+
+LANGUAGES = ("english", "german", "french", "spanish")
+
+Mark = Literal[
+    "negation", "harmless_negation", "modality", "wrapper", "courtesy", "apology", "tone", "promise", "condition",
+    "harmless_condition",
+]  # fmt: skip
+Words = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A run of words and what it stands for."""
+
+    words: Words
+    mark: Mark
+    value: str = ""
+    """The class of a modal: possible, certain, required, advised, frequency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    function_words: frozenset[str]
+    phrases: Mapping[str, tuple[Phrase, ...]]
+    """By first word, longest first."""
+    numbers: Mapping[str, int]
+    numbers_before_units: Mapping[str, int]
+    months: Mapping[str, int]
+    weekdays: Mapping[str, int]
+    relative_days: Mapping[str, int]
+    units: Mapping[str, str]
+    """Word of a duration to second, minute, hour, day, business day, week, month, year or clock."""
+    working: frozenset[str]
+    """Words that make a day a business day."""
+    opposites: Mapping[str, frozenset[str]]
+    abbreviations: frozenset[str]
+    openers: tuple[Words, ...]
+    sign_offs: frozenset[str]
+    currencies: Mapping[str, str]
+    products: frozenset[str]
+    top_level_domains: frozenset[str]
+    file_endings: frozenset[str]
+    size_units: frozenset[str]
+    percent: frozenset[str]
+
+
+def _table(name: str) -> dict[str, Any]:
+    return tomllib.loads((files(__package__) / "words" / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def _phrases(table: Mapping[str, Any]) -> Iterable[Phrase]:
+    lists: list[tuple[Mark, str, list[str]]] = [
+        ("negation", "", table["negation"]["words"] + table["negation"]["phrases"]),
+        ("harmless_negation", "", table["negation"]["harmless"]),
+        ("wrapper", "", table["modality"]["wrappers"]),
+        ("courtesy", "", table["courtesy"]["phrases"]),
+        ("apology", "", table["apology"]["phrases"]),
+        ("tone", "", table["tone"]["words"]),
+        ("promise", "", table["promise"]["phrases"]),
+        ("condition", "", table["condition"]["words"]),
+        ("harmless_condition", "", table["condition"]["harmless"]),
+    ]
+    lists += [
+        ("modality", strength, table["modality"][strength])
+        for strength in ("possible", "certain", "required", "advised", "frequency")
+    ]
+    for mark, value, entries in lists:
+        for entry in entries:
+            yield Phrase(tuple(entry.split()), mark, value)
+
+
+def _by_first_word(phrases: Iterable[Phrase]) -> dict[str, tuple[Phrase, ...]]:
+    grouped: dict[str, list[Phrase]] = {}
+    for phrase in phrases:
+        grouped.setdefault(phrase.words[0], []).append(phrase)
+    return {word: tuple(sorted(found, key=lambda p: -len(p.words))) for word, found in grouped.items()}
+
+
+def _opposites(tables: Iterable[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for table in tables:
+        for one, other in cast("list[list[str]]", table["opposites"]["pairs"]):
+            found.setdefault(one, set()).add(other)
+            found.setdefault(other, set()).add(one)
+    return {word: frozenset(others) for word, others in found.items()}
+
+
+@cache
+def vocabulary() -> Vocabulary:
+    """The merged lists; read from the package once per process."""
+    common = _table("common")
+    tables = [_table(language) for language in LANGUAGES]
+
+    def words(section: str, key: str = "words") -> frozenset[str]:
+        return frozenset(word for table in tables for word in table[section][key])
+
+    def mapping(section: str) -> dict[str, Any]:
+        return {word: value for table in tables for word, value in table[section].items()}
+
+    return Vocabulary(
+        function_words=words("function"),
+        phrases=_by_first_word(phrase for table in tables for phrase in _phrases(table)),
+        numbers=mapping("numbers"),
+        numbers_before_units=mapping("numbers_before_units"),
+        months=mapping("months"),
+        weekdays=mapping("weekdays"),
+        relative_days=mapping("relative_days"),
+        units=mapping("units"),
+        working=words("working"),
+        opposites=_opposites(tables),
+        abbreviations=words("abbreviations"),
+        openers=tuple(sorted((tuple(o.split()) for o in words("greeting", "openers")), key=lambda o: -len(o))),
+        sign_offs=words("greeting", "sign_offs"),
+        currencies=common["currencies"],
+        products=frozenset(common["names"]["products"]),
+        top_level_domains=frozenset(common["names"]["top_level_domains"]),
+        file_endings=frozenset(common["names"]["file_endings"]),
+        size_units=frozenset(common["names"]["size_units"]),
+        percent=frozenset(common["percent"]["words"]),
+    )
