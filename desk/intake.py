@@ -18,10 +18,11 @@ from uuid_utils.compat import uuid7
 
 from desk import events
 from desk.accounts.identity import Actor
+from desk.conversation import add_customer_message, append_message, lock_ticket
 from desk.db.leases import database_time
 from desk.db.unit_of_work import Database, announce
 from desk.drafting.requests import request_draft
-from desk.errors import InvalidInputError, NotFoundError
+from desk.errors import InvalidInputError
 from desk.models import Connection, Customer, CustomerIdentity, InboxEntry, Message, TenantSettings, Ticket
 from desk.plain_text import clean_line, clean_text
 
@@ -107,15 +108,6 @@ async def add_note(database: Database, actor: Actor, ticket_id: UUID, body: str)
     return message
 
 
-async def lock_ticket(session: AsyncSession, ticket_id: UUID) -> Ticket:
-    """The ticket, locked against everyone else who would change it. Raises NotFoundError."""
-    ticket = await session.get(Ticket, ticket_id, with_for_update=True, populate_existing=True)
-    if ticket is None:
-        msg = "there is no such ticket"
-        raise NotFoundError(msg)
-    return ticket
-
-
 async def rest_connection(session: AsyncSession) -> Connection:
     found = await session.execute(
         select(Connection).where(Connection.channel == "rest", Connection.is_active).order_by(Connection.id).limit(1)
@@ -153,34 +145,6 @@ async def open_ticket(
     session.add(ticket)
     await session.flush()
     return ticket
-
-
-async def add_customer_message(
-    session: AsyncSession, ticket: Ticket, body: str, *, external_id: str | None, name: str
-) -> Message:
-    """Append what the customer wrote and put the ticket back into the queue."""
-    message = await append_message(session, ticket, "customer", body, name=name)
-    message.external_id = external_id
-    ticket.last_inbound_seq = message.seq
-    ticket.waiting_since = ticket.waiting_since or message.sent_at
-    if ticket.status != "open":
-        ticket.status = "open"
-    ticket.snoozed_until = None
-    return message
-
-
-async def append_message(session: AsyncSession, ticket: Ticket, author: str, body: str, *, name: str) -> Message:
-    """The ticket must be locked or new: sequence numbers have no gaps and no doubles."""
-    ticket.last_seq += 1
-    now = await database_time(session)
-    message = Message(
-        id=uuid7(), ticket_id=ticket.id, seq=ticket.last_seq, author=author, body=body, sent_at=now, author_name=name
-    )
-    if author != "note":
-        ticket.last_message_at = now
-    session.add(message)
-    await session.flush()
-    return message
 
 
 def _body(text: str) -> str:

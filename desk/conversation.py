@@ -1,0 +1,72 @@
+"""A ticket's thread: locking it, appending to it, reading what the customer asked."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from desk.db.leases import database_time
+from desk.errors import NotFoundError
+from desk.models import Message, Ticket
+
+
+async def lock_ticket(session: AsyncSession, ticket_id: UUID) -> Ticket:
+    """The ticket, locked against everyone else who would change it. Raises NotFoundError."""
+    ticket = await session.get(Ticket, ticket_id, with_for_update=True, populate_existing=True)
+    if ticket is None:
+        msg = "there is no such ticket"
+        raise NotFoundError(msg)
+    return ticket
+
+
+async def add_customer_message(
+    session: AsyncSession, ticket: Ticket, body: str, *, external_id: str | None, name: str
+) -> Message:
+    """Append what the customer wrote and put the ticket back into the queue."""
+    message = await append_message(session, ticket, "customer", body, name=name)
+    message.external_id = external_id
+    ticket.last_inbound_seq = message.seq
+    ticket.waiting_since = ticket.waiting_since or message.sent_at
+    if ticket.status != "open":
+        ticket.status = "open"
+    ticket.snoozed_until = None
+    return message
+
+
+async def append_message(session: AsyncSession, ticket: Ticket, author: str, body: str, *, name: str) -> Message:
+    """The ticket must be locked or new: sequence numbers have no gaps and no doubles."""
+    ticket.last_seq += 1
+    now = await database_time(session)
+    message = Message(
+        id=uuid7(), ticket_id=ticket.id, seq=ticket.last_seq, author=author, body=body, sent_at=now, author_name=name
+    )
+    if author != "note":
+        ticket.last_message_at = now
+    session.add(message)
+    await session.flush()
+    return message
+
+
+async def customer_words(session: AsyncSession, ticket: Ticket, through_seq: int) -> str:
+    """What the reply answers: subject and the customer's messages since the last reply, oldest first."""
+    answered = (
+        select(Message.seq)
+        .where(Message.ticket_id == ticket.id, Message.author.in_(("agent", "machine")), Message.seq < through_seq)
+        .order_by(Message.seq.desc())
+        .limit(1)
+    )
+    since = (await session.execute(answered)).scalar_one_or_none() or 0
+    bodies = await session.execute(
+        select(Message.body)
+        .where(
+            Message.ticket_id == ticket.id,
+            Message.author == "customer",
+            Message.seq > since,
+            Message.seq <= through_seq,
+        )
+        .order_by(Message.seq)
+    )
+    return "\n\n".join([ticket.subject, *bodies.scalars()]).strip()

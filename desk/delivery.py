@@ -1,0 +1,165 @@
+"""The outbox: every approved reply reaches its channel once (design section 3).
+
+`sending` is committed before the channel is called. Whoever finds a row in `sending` whose lease has ended knows
+only that it may have been sent: it is looked up, and if that cannot tell, a person decides.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from desk import events
+from desk.accounts.identity import Actor
+from desk.conversation import append_message, lock_ticket
+from desk.db.leases import Claim, LostLeaseError, database_time, due_in, finish, hold
+from desk.db.unit_of_work import Database, announce, wake
+from desk.errors import ConflictError, InvalidInputError, NotFoundError, SettingMissingError
+from desk.models import Connection, Delivery, Draft, TenantSettings, Ticket
+from desk.ports import Channel, OutgoingReply, SendOutcome
+
+MOST_ATTEMPTS = 8
+LONGEST_WAIT_SECONDS = 3600.0
+
+
+class DeliveryDesk:
+    """Takes claimed deliveries to their channels."""
+
+    def __init__(self, database: Database, channels: Mapping[str, Channel]) -> None:
+        self._database = database
+        self._channels = channels
+
+    async def work(self, held: Claim) -> None:
+        """One claimed delivery, as far as it can go now."""
+        step = await self._begin(held)
+        if step is None:
+            return
+        outgoing, channel, must_look_up = step
+        outcome = await (channel.reconcile(outgoing) if must_look_up else channel.send(outgoing))
+        await self._record(held, outcome)
+
+    async def _begin(self, held: Claim) -> tuple[OutgoingReply, Channel, bool] | None:
+        async with self._database.transaction(held.scope) as session:
+            delivery, ticket = await _hold(session, held)
+            if delivery.state not in {"pending", "sending"}:
+                finish(delivery)
+                return None
+            must_look_up = delivery.state == "sending"
+            if delivery.is_automatic and not must_look_up and (why := await _stop_reason(session, delivery, ticket)):
+                await _end(session, delivery, ticket, "cancelled", why)
+                return None
+            connection = await session.get_one(Connection, delivery.connection_id)
+            delivery.state = "sending"
+            outgoing = OutgoingReply(
+                delivery_id=delivery.id,
+                tenant_id=delivery.tenant_id,
+                ticket_id=delivery.ticket_id,
+                attempt=delivery.attempts,
+                recipient=delivery.recipient,
+                configuration={**connection.configuration, **json.loads(connection.secrets)},
+                subject=delivery.subject,
+                body=delivery.body,
+                external_ticket_id=ticket.external_id,
+                approved_at=delivery.created_at,
+            )
+            channel = self._channels.get(connection.channel)
+            if channel is None:
+                msg = f"no channel of the kind '{connection.channel}' is installed"
+                raise SettingMissingError(msg)
+        return outgoing, channel, must_look_up
+
+    async def _record(self, held: Claim, outcome: SendOutcome) -> None:
+        try:
+            async with self._database.transaction(held.scope) as session:
+                delivery, ticket = await _hold(session, held)
+                if delivery.state != "sending":
+                    return
+                delivery.provider_id = outcome.provider_id or delivery.provider_id
+                if outcome.result == "retry" and delivery.attempts < MOST_ATTEMPTS:
+                    wait = outcome.retry_after_seconds or min(5.0 * 2**delivery.attempts, LONGEST_WAIT_SECONDS)
+                    delivery.state, delivery.detail = "pending", outcome.detail
+                    await due_in(session, delivery, min(wait, LONGEST_WAIT_SECONDS))
+                    events.record(session, delivery.ticket_id, "reply_delayed", detail=outcome.detail)
+                    return
+                state = "failed" if outcome.result == "retry" else outcome.result
+                await _end(session, delivery, ticket, state, outcome.detail)
+        except LostLeaseError:
+            # Our call outlived the lease: the row was taken over as `sending` and will be looked up, not resent.
+            return
+
+
+async def _hold(session: AsyncSession, held: Claim) -> tuple[Delivery, Ticket]:
+    """Ticket first, delivery second: everyone locks in this order. Raises LostLeaseError."""
+    found = await session.get(Delivery, held.row_id)
+    if found is None:
+        raise LostLeaseError(f"delivery {held.row_id}")
+    ticket = await lock_ticket(session, found.ticket_id)
+    return await hold(session, Delivery, held), ticket
+
+
+async def _stop_reason(session: AsyncSession, delivery: Delivery, ticket: Ticket) -> str | None:
+    """Why a reply that no person approved must not go out after all; read as late as possible."""
+    stopped = (await session.execute(select(TenantSettings.sending_stopped).with_for_update(read=True))).scalar_one()
+    if stopped:
+        return "automatic sending is stopped"
+    if ticket.last_inbound_seq != delivery.inbound_seq:
+        return "the customer has written again"
+    return None
+
+
+async def _end(session: AsyncSession, delivery: Delivery, ticket: Ticket, state: str, detail: str) -> None:
+    """The delivery's fate is known, or known to be unknown."""
+    delivery.state, delivery.detail = state, detail
+    finish(delivery)
+    if state == "sent":
+        await _add_to_thread(session, delivery, ticket)
+    elif state in {"failed", "cancelled", "uncertain"}:
+        ticket.status = "open"
+        if delivery.draft_id is not None and state == "cancelled":
+            draft = await session.get_one(Draft, delivery.draft_id)
+            is_current = draft.state == "approved" and draft.based_on_seq == ticket.last_inbound_seq
+            draft.state = "ready" if is_current else "stale"
+    events.record(session, ticket.id, f"reply_{state}", delivery=str(delivery.id), detail=detail)
+    await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
+
+
+async def _add_to_thread(session: AsyncSession, delivery: Delivery, ticket: Ticket) -> None:
+    delivery.sent_at = await database_time(session)
+    author = "machine" if delivery.is_automatic else "agent"
+    message = await append_message(session, ticket, author, delivery.body, name=delivery.approved_by)
+    message.delivery_id, message.user_id = delivery.id, delivery.approved_by_id
+    if delivery.draft_id is not None:
+        draft = await session.get_one(Draft, delivery.draft_id)
+        draft.state = "sent"
+
+
+async def resolve_uncertain(database: Database, actor: Actor, delivery_id: UUID, decision: str) -> Delivery:
+    """A person has checked an uncertain reply: it arrived (`sent`), or it did not (`send_again`)."""
+    if decision not in {"sent", "send_again"}:
+        msg = "`as` must be sent or send_again"
+        raise InvalidInputError(msg)
+    async with database.transaction(actor.scope) as session:
+        found = await session.get(Delivery, delivery_id)
+        if found is None:
+            msg = "there is no such delivery"
+            raise NotFoundError(msg)
+        ticket = await lock_ticket(session, found.ticket_id)
+        delivery = await session.get_one(Delivery, delivery_id, with_for_update=True, populate_existing=True)
+        if delivery.state not in {"uncertain", "failed"}:
+            msg = f"this reply is {delivery.state}; only an uncertain or failed one can be decided"
+            raise ConflictError(msg)
+        if decision == "sent":
+            await _end(session, delivery, ticket, "sent", f"marked as sent by {actor.label}")
+        else:
+            delivery.state, delivery.detail, delivery.attempts = "pending", f"sent again by {actor.label}", 0
+            await due_in(session, delivery, 0)
+            wake(session, "deliveries")
+        ticket.status = "resolved" if delivery.resolve_ticket else "pending"
+        ticket.waiting_since = None
+        events.record(session, ticket.id, "delivery_decided", actor.label, decision=decision)
+        await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
+    return delivery

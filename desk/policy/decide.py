@@ -1,0 +1,130 @@
+"""The decision on a finished draft: send it, suggest it, or show the evidence as notes only (design section 7).
+
+Pure: everything it looks at is handed in and stored with the decision.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from desk.accounts.preferences import EscalationRules
+from desk.drafting.checks import Check
+from desk.plain_text import fold
+from desk.ports import Confidence
+
+CHAT_CHANNELS = frozenset({"widget", "chat", "whatsapp"})
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRules:
+    """The channel's policy and what has been sent under it already."""
+
+    mode: Literal["off", "threshold"] = "off"
+    threshold: float = 75.0
+    daily_cap: int = 100
+    ticket_cap: int = 3
+    delay_seconds: int = 60
+    sent_today: int = 0
+    sent_on_ticket: int = 0
+    stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDecision:
+    decision: Literal["send", "suggest", "notes"]
+    reasons: tuple[str, ...]
+    """Codes, the most important first; empty only for `send`."""
+    escalate: str | None = None
+    """Reason code when a person has to look whatever the agent's queue says."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"decision": self.decision, "reasons": list(self.reasons), "certificate": None}
+
+
+REASON_TEXTS = {
+    "policy_off": "Automatic sending is off for this channel.",
+    "below_threshold": "The score is below the channel's threshold.",
+    "check_failed": "A check on the draft failed.",
+    "keyword": "The customer used a word that always goes to a person.",
+    "topic": "This topic always goes to a person.",
+    "too_short": "The reply is too short to be sent by itself.",
+    "low_confidence": "The score is below what this channel needs.",
+    "daily_cap": "The daily limit of automatic replies is reached.",
+    "ticket_cap": "This ticket had its share of automatic replies.",
+    "stopped": "Automatic sending is stopped.",
+    "model_says_person": "The writer asked for a person.",
+    "very_low": "There is too little evidence for a proposal.",
+    "draft_failed": "No draft could be written.",
+    "customer_asked": "The customer asked for a person.",
+    "agent_asked": "An agent asked for another person.",
+}
+
+
+def escalating_keyword(customer_words: str, keywords: Sequence[str]) -> str | None:
+    """The first keyword in the customer's words, as a word or the beginning of one (`refund` in `refunded`)."""
+    words = fold(customer_words)
+    for keyword in keywords:
+        if keyword.strip() and re.search(rf"(?<!\w){re.escape(fold(keyword.strip()))}", words):
+            return keyword
+    return None
+
+
+def decide(  # noqa: PLR0913 - keyword only: everything the decision looks at
+    *,
+    body: str,
+    customer_words: str,
+    intent: str,
+    confidence: Confidence,
+    presentation: str,
+    checks: Sequence[Check],
+    channel: str,
+    rules: ChannelRules,
+    escalation: EscalationRules,
+    wants_person: bool = False,
+) -> PolicyDecision:
+    """Guards hold in every mode; the score only ever decides among drafts that passed them all."""
+    escalate = _escalation(customer_words, intent, confidence, channel, escalation)
+    reasons: list[str] = [escalate] if escalate else []
+    failed_check = any(not check.passed for check in checks)
+    if failed_check:
+        reasons.append("check_failed")
+    if len(body.strip()) < escalation.minimum_reply_characters:
+        reasons.append("too_short")
+    if wants_person:
+        reasons.append("model_says_person")
+    if presentation == "notes":
+        reasons.append("very_low")
+    if presentation == "notes" or failed_check:
+        return PolicyDecision("notes", tuple(reasons), escalate)
+    reasons += _limits(confidence, rules)
+    return PolicyDecision("suggest" if reasons else "send", tuple(dict.fromkeys(reasons)), escalate)
+
+
+def _escalation(
+    customer_words: str, intent: str, confidence: Confidence, channel: str, rules: EscalationRules
+) -> str | None:
+    if escalating_keyword(customer_words, rules.keywords) is not None:
+        return "keyword"
+    if intent in rules.topics:
+        return "topic"
+    if channel in CHAT_CHANNELS and confidence.score < 100 * rules.chat_threshold:
+        return "low_confidence"
+    return None
+
+
+def _limits(confidence: Confidence, rules: ChannelRules) -> list[str]:
+    reasons: list[str] = []
+    if rules.mode == "off":
+        reasons.append("policy_off")
+    elif confidence.score < rules.threshold:
+        reasons.append("below_threshold")
+    if rules.stopped:
+        reasons.append("stopped")
+    if rules.sent_today >= rules.daily_cap:
+        reasons.append("daily_cap")
+    if rules.sent_on_ticket >= rules.ticket_cap:
+        reasons.append("ticket_cap")
+    return reasons
