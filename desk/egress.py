@@ -14,11 +14,14 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import math
 import re
 import socket
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -124,6 +127,9 @@ class EgressRules:
             raise RefusedAddressError(msg)
         if not allowed and wanted_port != 443:
             msg = f"Port {wanted_port} of {host} is not allowed; the operator can allow it by name and port."
+            raise RefusedAddressError(msg)
+        if not allowed and _literal(host) is not None and not is_public(host):
+            msg = f"{host} is not a public address."
             raise RefusedAddressError(msg)
         return Target(scheme, host, wanted_port, allowed)
 
@@ -248,9 +254,10 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     per name: two names that share an address never share a TLS connection.
     """
 
-    def __init__(self, rules: EgressRules, caps: Caps) -> None:
+    def __init__(self, rules: EgressRules, caps: Caps, headers: frozenset[str] | None = None) -> None:
         self._rules = rules
         self._caps = caps
+        self._headers = headers
         self._by_name: dict[tuple[str, str, int], httpx.AsyncHTTPTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -289,7 +296,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         last = len(addresses) - 1
         for position, address in enumerate(addresses):
             try:
-                return await inner.handle_async_request(_pinned(request, target, address))
+                return await inner.handle_async_request(_pinned(request, target, address, self._headers))
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 if position == last:
                     raise
@@ -307,9 +314,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             await inner.aclose()
 
 
-def _pinned(request: httpx.Request, target: Target, address: str) -> httpx.Request:
+def _pinned(request: httpx.Request, target: Target, address: str, kept: frozenset[str] | None) -> httpx.Request:
     """The same request to a checked address; the Host header is already the name's, TLS keeps it too."""
-    headers = httpx.Headers(request.headers)
+    headers = httpx.Headers([one for one in request.headers.multi_items() if kept is None or one[0] in kept])
     headers["accept-encoding"] = "identity"
     return httpx.Request(
         request.method,
@@ -320,10 +327,13 @@ def _pinned(request: httpx.Request, target: Target, address: str) -> httpx.Reque
     )
 
 
-def guarded_client(rules: EgressRules, caps: Caps) -> httpx.AsyncClient:
-    """An httpx client behind the guard. The caller closes it, and shares it between tenants never: cookies."""
+def guarded_client(rules: EgressRules, caps: Caps, headers: frozenset[str] | None = None) -> httpx.AsyncClient:
+    """An httpx client behind the guard. The caller closes it and shares it between tenants never: cookies.
+
+    `headers`: the only ones sent, in lower case; None sends all.
+    """
     return httpx.AsyncClient(
-        transport=GuardedTransport(rules, caps),
+        transport=GuardedTransport(rules, caps, headers),
         timeout=httpx.Timeout(caps.seconds, connect=min(CONNECT_SECONDS, caps.seconds)),
         follow_redirects=False,
         trust_env=False,
@@ -345,3 +355,17 @@ def query_hider(url_type: type) -> Callable[[logging.LogRecord], bool]:
 
 
 logging.getLogger("httpx").addFilter(query_hider(httpx.URL))
+
+
+def retry_after_seconds(value: str | None, now: datetime) -> float | None:
+    """Read a Retry-After header, seconds or HTTP date (RFC 9110 section 10.2.3), between 0 and one hour."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(value).astimezone(UTC) - now).total_seconds()
+        except ValueError:
+            return None
+    return min(max(seconds, 0.0), 3600.0) if math.isfinite(seconds) else None

@@ -55,6 +55,7 @@ def test_an_ipv4_address_inside_an_ipv6_one_never_passes(address: ipaddress.IPv4
         "https://[::ffff:127.0.0.1]/", "https://exa mple.com/", "https://example.com%2f.evil.example/",
         "https://127.0.0.1%00.example.com/", "https://\uff11\uff12\uff17.0.0.1/", "https://ⓛocalhost/", "https://[::1/",
         "https://a..example/", "https://" + "a" * 64 + ".example/", "https://example.com:99999/", "not a url", "",
+        "https://10.0.0.1/", "https://[fd00::1]/", "https://169.254.169.254/latest/meta-data/",
     ],
 )  # fmt: skip
 def test_wording_that_is_refused_when_a_url_is_saved(url: str) -> None:
