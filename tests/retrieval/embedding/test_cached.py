@@ -147,6 +147,19 @@ async def test_a_new_model_never_gets_vectors_of_the_old_one():
     np.testing.assert_array_equal(await cached.embed(["b", "a"]), inner.rows(["b", "a"]))
 
 
+async def test_a_model_that_changes_before_a_batch_begins_leaves_nothing_under_the_old_name():
+    inner = RecordingEmbedder()
+    cached = CachedEmbedder(inner, 10)
+
+    waiting = asyncio.create_task(cached.embed(["a"]))
+    await asyncio.sleep(0)
+    inner.model = "second"
+    await waiting
+    inner.model = "first"
+
+    np.testing.assert_array_equal(await cached.embed(["a"]), inner.rows(["a"]))
+
+
 async def test_an_ingestion_neither_blocks_questions_nor_pushes_them_out():
     inner = RecordingEmbedder()
     cached = CachedEmbedder(inner, 2)

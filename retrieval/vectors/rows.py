@@ -1,0 +1,158 @@
+"""How an arena lays out its vectors: float32 while they are few, two int8 planes when they are many.
+
+Both layouts answer the same two questions: a quick score of every row, to choose candidates by, and an
+accurate cosine of a few rows. The accurate one is computed row by row, so equal vectors score equally
+wherever they stand.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar, cast
+
+import numkong
+import numpy as np
+from numpy.typing import NDArray
+
+from desk.ports import Vectors
+
+Scores = NDArray[np.float32]
+Indices = NDArray[np.intp]
+Item = TypeVar("Item", bound=np.generic)
+
+RESCORE_BLOCK = 4_096
+"""Rows widened to float32 at once: 6 MB at 384 dimensions."""
+
+
+class Rows(Protocol):
+    """Unit vectors under the indices 0 to capacity - 1."""
+
+    @property
+    def capacity(self) -> int: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+    def resize(self, capacity: int) -> None:
+        """Make room for `capacity` rows, keeping those below it."""
+        ...
+
+    def write(self, indices: Indices, vectors: Vectors) -> None: ...
+
+    def move(self, origin: int, target: int) -> None:
+        """Copy the row at `origin` over the one at `target`."""
+        ...
+
+    def read(self, indices: Indices) -> Vectors:
+        """A copy of the vectors at `indices`."""
+        ...
+
+    def candidates(self, query: Vectors, count: int, wanted: int) -> Indices:
+        """Rows below `count` that hold the best `wanted` of them, every tie included, in any order."""
+        ...
+
+
+class FloatRows:
+    """One float32 matrix, scanned by BLAS; exact to rounding."""
+
+    def __init__(self, dimension: int) -> None:
+        self._matrix: Vectors = np.empty((0, dimension), dtype=np.float32)
+
+    @property
+    def capacity(self) -> int:
+        return len(self._matrix)
+
+    @property
+    def nbytes(self) -> int:
+        return self._matrix.nbytes
+
+    def resize(self, capacity: int) -> None:
+        self._matrix = _resized(self._matrix, capacity)
+
+    def write(self, indices: Indices, vectors: Vectors) -> None:
+        self._matrix[indices] = vectors
+
+    def move(self, origin: int, target: int) -> None:
+        self._matrix[target] = self._matrix[origin]
+
+    def read(self, indices: Indices) -> Vectors:
+        return self._matrix[indices]
+
+    def candidates(self, query: Vectors, count: int, wanted: int) -> Indices:
+        # BLAS may round equal rows differently, by some units of the last place.
+        return _best(self._matrix[:count] @ query, wanted, slack=1e-6)
+
+
+class QuantizedRows:
+    """v = scale * (coarse + fine / 254): a plane of int8 to scan, and one of what its rounding left over.
+
+    The scan reads a quarter of the bytes of float32 and errs by about 0.0007 in the cosine; the best of it
+    are rescored with both planes, which together take half the bytes of float32. A bfloat16 copy to rescore
+    from would take twice the bytes of the second plane and be less exact.
+    """
+
+    RESCORED = 40
+    """Fewest rows rescored; on real questions the recall at 10 is then .998 or more."""
+    RESCORED_PER_WANTED = 2
+    """Rows rescored for each one asked for, which gives a recall at 60 of .999."""
+
+    def __init__(self, dimension: int) -> None:
+        self._coarse = np.empty((0, dimension), dtype=np.int8)
+        self._fine = np.empty((0, dimension), dtype=np.int8)
+        self._scale = np.empty(0, dtype=np.float32)
+
+    @property
+    def capacity(self) -> int:
+        return len(self._scale)
+
+    @property
+    def nbytes(self) -> int:
+        return self._coarse.nbytes + self._fine.nbytes + self._scale.nbytes
+
+    def resize(self, capacity: int) -> None:
+        self._coarse = _resized(self._coarse, capacity)
+        self._fine = _resized(self._fine, capacity)
+        self._scale = _resized(self._scale, capacity)
+
+    def write(self, indices: Indices, vectors: Vectors) -> None:
+        for start in range(0, len(indices), RESCORE_BLOCK):
+            part = slice(start, start + RESCORE_BLOCK)
+            block = vectors[part]
+            scale = np.abs(block).max(axis=1) / np.float32(127)
+            steps = block / scale[:, np.newaxis]
+            coarse = np.rint(steps)
+            self._coarse[indices[part]] = coarse
+            self._fine[indices[part]] = np.rint((steps - coarse) * np.float32(254))
+            self._scale[indices[part]] = scale
+
+    def move(self, origin: int, target: int) -> None:
+        for plane in (self._coarse, self._fine, self._scale):
+            plane[target] = plane[origin]
+
+    def read(self, indices: Indices) -> Vectors:
+        vectors = self._coarse[indices].astype(np.float32)
+        vectors *= np.float32(254)
+        vectors += self._fine[indices]
+        vectors *= (self._scale[indices] / np.float32(254))[:, np.newaxis]
+        return vectors
+
+    def candidates(self, query: Vectors, count: int, wanted: int) -> Indices:
+        steps = np.rint(query * (127 / np.abs(query).max())).astype(np.int8)
+        products = cast(
+            "NDArray[np.float64]", np.asarray(numkong.cdist(steps[np.newaxis], self._coarse[:count], "dot"))[0]
+        )
+        rescored = max(self.RESCORED, self.RESCORED_PER_WANTED * wanted)
+        return _best(products * self._scale[:count], rescored, slack=0.0)
+
+
+def _best(scores: NDArray[np.floating], wanted: int, slack: float) -> Indices:
+    if wanted >= len(scores):
+        return np.arange(len(scores))
+    threshold = np.partition(scores, len(scores) - wanted)[len(scores) - wanted]
+    return np.flatnonzero(scores >= threshold - slack)
+
+
+def _resized(array: NDArray[Item], capacity: int) -> NDArray[Item]:
+    kept = min(len(array), capacity)
+    result = np.empty((capacity, *array.shape[1:]), dtype=array.dtype)
+    result[:kept] = array[:kept]
+    return result
