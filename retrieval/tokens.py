@@ -17,6 +17,9 @@ _UNSPACED = re.compile(
 _LONGEST_TERM = 64
 """Characters; longer runs are encoded data, which nobody searches for and which would fill the vocabulary."""
 
+_STEM = 5
+"""Characters; 4 to 6 is the usual range for European languages (McNamee & Mayfield 2004)."""
+
 
 def fold(text: str) -> str:
     """Lower case without diacritics, compatibility forms resolved; other scripts keep their vowel signs."""
@@ -41,6 +44,20 @@ def terms(text: str) -> list[str]:
             found.append(token)
         for part in _PART.findall(token):
             _append_word(found, part)
+    return found
+
+
+def search_terms(text: str) -> list[str]:
+    """The terms, and behind every longer word its first letters as a stem.
+
+    Cutting words is the stemming that works in any language that inflects at the end. The whole word stays,
+    so the exact form still ranks above its relatives. Measured with `retrieval.benchmarks.kb`.
+    """
+    found: list[str] = []
+    for term in terms(text):
+        found.append(term)
+        if len(term) > _STEM and term.isalpha():
+            found.append(f"{term[:_STEM]}*")
     return found
 
 

@@ -1,0 +1,116 @@
+"""The lexical index: what it finds, what its scores mean, and that its history does not matter."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval.lexical import LexicalIndex
+from retrieval.tokens import fold, terms
+
+
+def item(number: int) -> UUID:
+    return UUID(int=number)
+
+
+def index_of(*texts: str) -> LexicalIndex:
+    index = LexicalIndex()
+    for number, text in enumerate(texts):
+        index.add(item(number), text)
+    return index
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("PHP8.2 läuft", ["php8.2", "php8", "2", "lauft"]),
+        ("see example.com.", ["see", "example.com", "example", "com"]),
+        ("ERR_TIMED_OUT", ["err_timed_out", "err", "timed", "out"]),
+        ("Straße ﬁle", ["strasse", "file"]),
+        ("証明書", ["証明", "明書"]),
+        ("ไทย", ["ไท", "ทย"]),
+    ],
+)
+def test_terms_keep_codes_and_fold_letters(text: str, expected: list[str]):
+    assert terms(text) == expected
+
+
+def test_vowel_signs_are_no_diacritics():
+    assert fold("हिन्दी") == "हिन्दी"
+
+
+def test_another_form_of_a_word_is_found_below_the_word_itself():
+    index = index_of("migrations", "migrating", "billing")
+    assert [found for found, _ in index.search("migrating", 3)] == [item(1), item(0)]
+
+
+def test_an_error_code_finds_its_article_first():
+    index = index_of(
+        "Mail is refused with 550-5.7.26 when SPF is missing",
+        "Mail is refused with 550-5.1.1 when the mailbox does not exist",
+        "Mail is refused when the mailbox is full",
+    )
+    assert index.search("why 550-5.1.1?", 3)[0][0] == item(1)
+
+
+def test_the_same_words_score_one_and_foreign_words_nothing():
+    index = index_of("How do I renew my certificate?", "Restore a backup", "Where are the DNS records?")
+    assert index.search("how do I renew my certificate", 1)[0] == (item(0), pytest.approx(1.0))
+    assert index.search("quantum chromodynamics", 5) == []
+
+
+def test_words_nobody_has_make_a_match_weaker():
+    index = index_of("renew certificate", "restore backup", "change nameserver")
+    plain = index.search("renew certificate", 1)[0][1]
+    diluted = index.search("renew certificate of flugelhorn zeppelin", 1)[0][1]
+    assert diluted < 0.7 * plain
+
+
+def test_adding_again_replaces():
+    index = index_of("old words here", "something else")
+    index.add(item(0), "new text")
+    assert index.search("old words", 5) == []
+    assert len(index) == 2
+
+
+def test_ties_come_in_the_order_of_ids():
+    index = LexicalIndex()
+    for number in (5, 1, 9, 3, 7):
+        index.add(item(number), "same text")
+    assert [found for found, _ in index.search("same text", 3)] == [item(1), item(3), item(5)]
+
+
+WORDS = st.lists(st.sampled_from(["ssl", "dns", "mail", "backup", "backups", "renew", "php8.2", "a"]), max_size=8).map(
+    " ".join
+)
+STEPS = st.lists(st.tuples(st.integers(0, 6), st.one_of(st.none(), WORDS)), max_size=30)
+
+
+@given(steps=STEPS, query=WORDS)
+def test_history_leaves_the_index_that_building_anew_gives(steps: list[tuple[int, str | None]], query: str):
+    index = LexicalIndex()
+    left: dict[int, str] = {}
+    for number, text in steps:
+        if text is None:
+            index.remove(item(number))
+            left.pop(number, None)
+        else:
+            index.add(item(number), text)
+            left[number] = text
+    fresh = LexicalIndex()
+    for number, text in left.items():
+        fresh.add(item(number), text)
+    found = index.search(query, 10)
+    assert found == fresh.search(query, 10)
+    assert all(0 < score <= 1 for _, score in found)
+    assert index.nbytes - fresh.nbytes <= 4 * 64, "removed items leave no postings behind"
+
+
+@given(st.text(max_size=60))
+def test_any_text_can_be_indexed_and_finds_itself(text: str):
+    index = index_of(text, "unrelated words entirely")
+    found = dict(index.search(text, 2))
+    assert not terms(text) or found[item(0)] == pytest.approx(1.0, abs=1e-5)
