@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rapidfuzz.distance import Indel, Levenshtein
@@ -12,6 +12,8 @@ from .statements import Statement
 
 ALIKE = 0.45
 """Share of common words from which two statements count as one that was reworded."""
+ALONE = 0.34
+"""The same for the only two statements that are left at one place."""
 CONTAINED = 0.7
 """Share of the shorter statement's words that the longer must hold to count as its extension."""
 WINDOW = 12
@@ -94,12 +96,15 @@ def _alike(
             used_before.add(b)
             used_after.add(a)
             groups.append(Group([b], [a]))
-    if (
-        not groups
-        and len(left_before) == len(left_after) == 1
-        and _only_values(before[left_before[0]], after[left_after[0]])
-    ):
-        groups.append(Group([left_before[0]], [left_after[0]]))
+    fixed = [*same, *((group.before[0], group.after[0]) for group in groups)]
+    groups.extend(
+        Group([b], [a])
+        for b, a in _alone(
+            _places([b for b in left_before if b not in used_before], fixed, 0),
+            _places([a for a in left_after if a not in used_after], fixed, 1),
+        )
+        if _barely_alike(before[b], after[a])
+    )
     return sorted(groups, key=lambda group: group.before)
 
 
@@ -115,8 +120,19 @@ def _places(left: Sequence[int], same: Sequence[tuple[int, int]], side: int) -> 
     return places
 
 
-def _only_values(before: Statement, after: Statement) -> bool:
-    return len(before.tokens) <= 4 and len(after.tokens) <= 4
+def _alone(before: Mapping[int, int], after: Mapping[int, int]) -> Iterator[tuple[int, int]]:
+    """Pairs that are the only ones left at their place on either side."""
+    counts = Counter(before.values()), Counter(after.values())
+    there = {place: a for a, place in after.items()}
+    for b, place in before.items():
+        if counts[0][place] == counts[1][place] == 1:
+            yield b, there[place]
+
+
+def _barely_alike(before: Statement, after: Statement) -> bool:
+    common = len(before.content & after.content)
+    both_short = len(before.tokens) <= 4 and len(after.tokens) <= 4
+    return both_short or 2 * common >= ALONE * (len(before.content) + len(after.content))
 
 
 def _likeness(before: Statement, after: Statement) -> float:
@@ -145,15 +161,15 @@ def _join_split(
         (added, after, before, "after"),
     ):
         for index in list(left):
-            words = {key for key in mine[index].content if isinstance(key, str)}
-            if len(words) < 2:
+            words = mine[index].exact
+            if not words:
                 continue
             for group in groups:
                 own, other = (group.before, group.after) if own_side == "before" else (group.after, group.before)
                 if min(abs(index - place) for place in own) != 1:
                     continue
-                held: set[object] = set().union(*(theirs[place].content for place in other))
-                held -= set().union(*(mine[place].content for place in own))
+                held = {key for place in other for key in theirs[place].exact}
+                held.difference_update(*(mine[place].exact for place in own))
                 if len(words & held) / len(words) >= CONTAINED - 0.1:
                     own.append(index)
                     own.sort()

@@ -11,7 +11,7 @@ from desk.ports import EditAnalysis, EditChange, Span
 
 from .alignment import Alignment, align
 from .envelope import Envelope, open_envelope
-from .kinds import Difference, Side, compare, is_name
+from .kinds import Difference, Side, compare
 from .notes import notes_of
 from .statements import Statement, courtesy_of, covered, ordered, split, telling
 
@@ -61,7 +61,7 @@ def analyse(draft: str, sent: str) -> EditAnalysis:
         meaning_changed=meaning,
         changes=changes,
         verdict="example" if example else "correction",
-        notes=notes_of(changes, rewritten=not meaning and not example),
+        notes=notes_of(changes, sent, rewritten=not meaning and not example),
     )
 
 

@@ -49,10 +49,13 @@ class Side:
     marks: list[Marked] = field(init=False)
     open: set[int] = field(init=False)
     """Positions that differ from the other side and are not explained yet."""
+    changed: frozenset[int] = field(init=False)
+    """All positions that differ."""
 
     def __post_init__(self) -> None:
         self.marks = marks(self.tokens)
         self.open = set()
+        self.changed = frozenset()
 
     def span(self, first: int, after: int) -> Span:
         if first < after:
@@ -84,6 +87,8 @@ class _Comparison:
         for first, stop, other_first, other_stop in runs:
             before.open.update(range(first, stop))
             after.open.update(range(other_first, other_stop))
+
+        before.changed, after.changed = frozenset(before.open), frozenset(after.open)
 
     def explain(self) -> None:
         self._same_said_differently()
@@ -251,14 +256,18 @@ class _Comparison:
         one = self.before.tokens[i] if i is not None else None
         two = self.after.tokens[j] if j is not None else None
         kind = _value_kind(one, two)
-        equal = one is not None and two is not None and _same_value(one, two)
-        self._add(
-            "wording" if equal else kind,
-            run,
-            [i] if i is not None else [],
-            [j] if j is not None else [],
-            meaning=not equal,
-        )
+        if one is None or two is None:
+            self._lone_value(run, kind, i, j)
+            return
+        equal = _same_value(one, two)
+        self._add("wording" if equal else kind, run, [i or 0], [j or 0], meaning=not equal)
+
+    def _lone_value(self, run: Run, kind: str, i: int | None, j: int | None) -> None:
+        """A value against words: "free" became "$25"; against nothing when the run is only an insertion."""
+        left, right = self._pieces(run)
+        one = [i] if i is not None else [p for p in left if self.before.tokens[p].kind != "sign"][:3]
+        two = [j] if j is not None else [p for p in right if self.after.tokens[p].kind != "sign"][:3]
+        self._add(kind, run, one, two, meaning=True)
 
     # Negation and modality -------------------------------------------------------------------------------
 
@@ -294,7 +303,6 @@ class _Comparison:
         return next(run for run in self.runs if run[at] <= place < run[at + 1])
 
     def _opposites(self) -> None:
-        opposites = vocabulary().opposites
         for run in self.runs:
             one, two = self._pieces(run)
             if max(len(one), len(two)) > 8:
@@ -302,7 +310,7 @@ class _Comparison:
             for i in one:
                 word = self.before.tokens[i].word
                 match = next(
-                    (j for j in two if j in self.after.open and _opposite(word, self.after.tokens[j].word, opposites)),
+                    (j for j in two if j in self.after.open and _opposite(word, self.after.tokens[j].word)),
                     None,
                 )
                 if match is not None:
@@ -315,26 +323,30 @@ class _Comparison:
             if same is not None:
                 one.remove(mark)
                 two.remove(same)
+                self._modal_pair("wording", mark, same)
         while one and two:
-            first, second = one.pop(0), two.pop(0)
-            run = self._run_of(self.before, first.first)
-            self._add(
-                "modality",
-                (run[0], run[1], second.first, second.after),
-                list(range(first.first, first.after)),
-                list(range(second.first, second.after)),
-                meaning=True,
-            )
+            self._modal_pair("modality", one.pop(0), two.pop(0))
         for mark in [*one, *two]:
             side = self.before if mark in one else self.after
             if mark.value == "certain" or set(range(mark.first, mark.after)) <= covered(
                 side.marks, "wrapper", "courtesy"
             ):
                 continue
-            run = self._run_of(side, mark.first)
-            places = list(range(mark.first, mark.after))
-            pair = (places, []) if side is self.before else ([], places)
-            self._add("modality", run, *pair, meaning=mark.value != "frequency")
+            places = [i for i in range(mark.first, mark.after) if i in side.open]
+            if not places:
+                continue
+            run = self._run_of(side, places[0])
+            one_side, other_side = (places, list[int]()) if side is self.before else (list[int](), places)
+            self._add("modality", run, one_side, other_side, meaning=mark.value != "frequency")
+
+    def _modal_pair(self, kind: str, first: Marked, second: Marked) -> None:
+        run = self._run_of(self.before, next(i for i in range(first.first, first.after) if i in self.before.changed))
+        places = list(range(first.first, first.after)), list(range(second.first, second.after))
+        self._add(kind, (run[0], run[1], second.first, second.after), *places, meaning=kind == "modality")
+        for side, modal in ((self.before, first), (self.after, second)):
+            for mark in side.marks:
+                if mark.mark == "wrapper" and mark.first <= modal.first and modal.after <= mark.after:
+                    side.open.difference_update(range(mark.first, mark.after))
 
     def _modals(self, side: Side) -> list[Marked]:
         """Modal words that differ, without polite questions such as "could you"."""
@@ -348,7 +360,7 @@ class _Comparison:
         taken: set[int] = set()
         for mark in side.marks:
             places = set(range(mark.first, mark.after))
-            if mark.mark == "modality" and places & side.open and not places & (questions | taken):
+            if mark.mark == "modality" and places & side.changed and not places & (questions | taken):
                 found.append(mark)
                 taken |= places
         return found
@@ -454,7 +466,7 @@ def _bare_future(side: Side, mark: Marked) -> bool:
 _FUTURE = frozenset({"will", "shall", "werden", "werde", "wir", "ich", "allons", "vais", "a", "sie"})
 
 
-def _opposite(one: str, two: str, opposites: object) -> bool:
+def _opposite(one: str, two: str) -> bool:
     if not one or not two:
         return False
     if two in vocabulary().opposites.get(one, frozenset()):

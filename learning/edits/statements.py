@@ -66,6 +66,16 @@ class Statement:
         )
 
     @cached_property
+    def exact(self) -> frozenset[object]:
+        """As `content`, with every value as itself."""
+        known = vocabulary().function_words
+        return frozenset(
+            stem(str(t.key)) if t.kind == "word" else t.key
+            for t in self.tokens
+            if t.kind != "sign" and t.key not in known
+        )
+
+    @cached_property
     def marks(self) -> list[Marked]:
         return marks(self.tokens)
 
@@ -211,6 +221,6 @@ def stem(word: str) -> str:
     if len(word) < 5 or not word.isalpha():
         return word
     for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= 4:
+        if word.endswith(ending) and len(word) - len(ending) >= (3 if ending in ("ez", "er") else 4):
             return word[: -len(ending)]
     return word

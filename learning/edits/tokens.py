@@ -35,7 +35,7 @@ _PATTERN = re.compile(
 )  # fmt: skip
 _TRAILING = ".,;:!?)]}>*_…'\"”»"
 _ENGLISH_ENDINGS = {"'ll": "will", "'re": "are", "'ve": "have", "'m": "am", "'d": "would"}
-_WHOLE = {"can't": ("can", 2), "cannot": ("can", 3), "won't": ("will", 2), "shan't": ("shall", 3), "cant": ("can", 3)}
+_WHOLE = {"can't": ("can", 3), "cannot": ("can", 3), "won't": ("will", 2), "shan't": ("shall", 3), "cant": ("can", 3)}
 _IS_CONTRACTED = {"it", "that", "there", "here", "what", "he", "she", "who", "where", "how"}
 _ELISIONS = {
     "l": "le", "d": "de", "j": "je", "n": "n", "c": "ce", "s": "s", "m": "me", "t": "te", "qu": "que", "jusqu": "jusque",

@@ -79,7 +79,7 @@ def _phrases(table: Mapping[str, Any]) -> Iterable[Phrase]:
     ]
     for mark, value, entries in lists:
         for entry in entries:
-            yield Phrase(tuple(entry.split()), mark, value)
+            yield Phrase(tuple(entry.casefold().split()), mark, value)
 
 
 def _by_first_word(phrases: Iterable[Phrase]) -> dict[str, tuple[Phrase, ...]]:
@@ -93,8 +93,8 @@ def _opposites(tables: Iterable[Mapping[str, Any]]) -> dict[str, frozenset[str]]
     found: dict[str, set[str]] = {}
     for table in tables:
         for one, other in cast("list[list[str]]", table["opposites"]["pairs"]):
-            found.setdefault(one, set()).add(other)
-            found.setdefault(other, set()).add(one)
+            found.setdefault(one.casefold(), set()).add(other.casefold())
+            found.setdefault(other.casefold(), set()).add(one.casefold())
     return {word: frozenset(others) for word, others in found.items()}
 
 
@@ -105,10 +105,10 @@ def vocabulary() -> Vocabulary:
     tables = [_table(language) for language in LANGUAGES]
 
     def words(section: str, key: str = "words") -> frozenset[str]:
-        return frozenset(word for table in tables for word in table[section][key])
+        return frozenset(word.casefold() for table in tables for word in table[section][key])
 
     def mapping(section: str) -> dict[str, Any]:
-        return {word: value for table in tables for word, value in table[section].items()}
+        return {word.casefold(): value for table in tables for word, value in table[section].items()}
 
     return Vocabulary(
         function_words=words("function"),
