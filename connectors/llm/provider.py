@@ -25,8 +25,9 @@ from connectors.llm.failures import (
 )
 from connectors.llm.profiles import Capabilities
 from desk import egress
-from desk.errors import RefusedAddressError
+from desk.errors import InvalidInputError, RefusedAddressError
 from desk.ports import ChatRequest, Clock
+from desk.secret import Secret
 
 _UNSUPPORTED = (
     "unsupported", "not supported", "not support", "unrecognized", "unknown", "unexpected", "not permitted",
@@ -104,8 +105,9 @@ class Provider:
         self._endpoint: _Endpoint | None = None
         self._refusal = ""
         try:
+            check_key(configuration.api_key)
             rules.check_url(configuration.base_url)
-        except RefusedAddressError as error:
+        except (RefusedAddressError, InvalidInputError) as error:
             self._refusal = presentable(error.detail, configuration.api_key)
         else:
             kind = _GroqEndpoint if configuration.vendor == "groq" else _OpenAIEndpoint
@@ -128,9 +130,7 @@ class Provider:
                 return await endpoint.complete(parameters, seconds)
         except (openai.APIStatusError, groq.APIStatusError) as error:
             failure = from_response(error, key, self._clock.now())
-            if error.status_code in (400, 422) and not failure.detail.startswith(CONTEXT_LENGTH):
-                return self._adapt(read_error(error.body)) or failure
-            return failure
+            return self._adapt(error.status_code, read_error(error.body), failure)
         except (openai.APIConnectionError, groq.APIConnectionError) as error:
             return from_connection(error, key)
         except RefusedAddressError as error:  # the openai SDK lets it through, groq's wraps it
@@ -146,18 +146,24 @@ class Provider:
         if self._endpoint is not None:
             await self._endpoint.close()
 
-    def _adapt(self, told: ErrorBody) -> Failure | None:
+    def _adapt(self, status: int, told: ErrorBody, failure: Failure) -> Failure:
         """Give up the parameter a 400 names, once each, for the rest of this provider's life."""
+        if status not in (400, 422) or failure.detail.startswith(CONTEXT_LENGTH):
+            return failure
         found = _lesser(self.capabilities, told)
-        if found is None:
-            return None
-        what, lesser = found
-        if what in self._adapted:
-            return None
+        if found is None or found[0] in self._adapted:
+            return failure
+        what, self.capabilities = found
         self._adapted.add(what)
-        self.capabilities = lesser
         detail = presentable(f"does not take {what}: {told.message}", self.configuration.api_key)
         return Failure("error", detail, "adapted")
+
+
+def check_key(key: Secret) -> None:
+    """Raises InvalidInputError for a key no header can carry; the HTTP library's own error would quote it."""
+    if any(not "!" <= character <= "~" for character in key.reveal()):
+        msg = "The API key holds spaces or characters that no key has: copy it again."
+        raise InvalidInputError(msg)
 
 
 def parameters_of(request: ChatRequest, model: str, capabilities: Capabilities) -> dict[str, Any]:
@@ -184,7 +190,10 @@ def parameters_of(request: ChatRequest, model: str, capabilities: Capabilities) 
 
 
 def _messages(request: ChatRequest, capabilities: Capabilities) -> list[dict[str, str]]:
-    messages = [{"role": turn.role, "content": turn.content} for turn in request.turns]
+    # A lone surrogate in a customer's words cannot be sent as UTF-8.
+    messages = [
+        {"role": turn.role, "content": turn.content.encode(errors="replace").decode()} for turn in request.turns
+    ]
     if capabilities.json_mode == "json_schema":
         return messages
     schema = msgspec.json.encode(dict(request.json_schema)).decode()

@@ -520,3 +520,17 @@ async def test_a_schema_nobody_can_check_is_refused_before_anyone_is_asked() -> 
         with pytest.raises(ValueError, match="pattern"):
             await model.complete(replace(request(), json_schema={"type": "string", "pattern": "x"}))
     assert server.requests == []
+
+
+async def test_a_key_with_a_stray_character_is_named_without_being_shown() -> None:
+    async with scripted_server() as (server, url), chain(provider(url, api_key=Secret(f"{KEY}\u2026"))) as model:
+        error = await failing(model)
+    assert "API key" in error.detail
+    assert KEY not in repr(error.attempts)
+    assert server.requests == []
+
+
+async def test_broken_characters_of_a_customer_do_not_stop_the_draft() -> None:
+    async with scripted_server() as (_, url), chain(provider(url)) as model:
+        broken = replace(request(), turns=(ChatTurn("user", "broken \ud800 and \0"),))
+        assert (await model.complete(broken)).provider == "first"
