@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-
-from sqlalchemy.engine import URL
+from urllib.parse import quote
 
 from desk.secret import Secret
 
@@ -33,11 +32,8 @@ class PostgresAddress:
         return self.psycopg_url(self.superuser, self.password, database)
 
     def _url(self, driver: str, role: str, password: Secret, database: str) -> Secret:
-        url = URL.create(
-            driver,
-            username=role,
-            password=password.reveal(),
-            database=database,
-            query={"host": str(self.socket_directory), "port": str(self.port)},
+        # Not SQLAlchemy's rendering: it leaves spaces as they are, which libpq refuses.
+        user, key, name, folder = (
+            quote(part, safe="") for part in (role, password.reveal(), database, str(self.socket_directory))
         )
-        return Secret(url.render_as_string(hide_password=False))
+        return Secret(f"{driver}://{user}:{key}@/{name}?host={folder}&port={self.port}")

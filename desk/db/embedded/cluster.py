@@ -36,6 +36,8 @@ _SETTINGS = {
     "max_worker_processes": "4",
     "autovacuum_max_workers": "2",
     "fsync": "on",
+    # One system call for the whole file system where recovery would open and sync every file of the cluster.
+    "recovery_init_sync_method": "syncfs",
     "client_connection_check_interval": "10s",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -97,6 +99,21 @@ class Cluster:
                 "file from your backup of the data folder, or run the desk as its owner."
             ) from error
 
+    def postmaster(self) -> int | None:
+        """Process id of the server that was started last, None after an orderly shutdown."""
+        try:
+            return int(self._postmaster_file.read_text(encoding="ascii").split("\n", 1)[0])
+        except (FileNotFoundError, ValueError):  # ValueError: killed before it had written it
+            return None
+
+    def forget_postmaster(self) -> None:
+        """For a caller who knows that no server runs: a process id in that file may have been given to a stranger."""
+        self._postmaster_file.unlink(missing_ok=True)
+
+    @property
+    def _postmaster_file(self) -> Path:
+        return self.path / "postmaster.pid"
+
     def _check_version(self) -> None:
         try:
             version = (self.path / "PG_VERSION").read_text(encoding="ascii").strip()
@@ -147,6 +164,7 @@ class Cluster:
             "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8",
             "--data-checksums",
+            "--sync-method=syncfs",
             *(f"--set={name}={value}" for name, value in _SETTINGS.items()),
         ]
         try:

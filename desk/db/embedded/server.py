@@ -41,7 +41,9 @@ from desk.guard import GuardOrder
 _START_SECONDS = 300.0  # a long write-ahead log is replayed before the server accepts anyone
 _STOP_SECONDS = 60.0
 _LEFTOVER_SECONDS = 8.0  # an immediate shutdown kills its last backend after 5
+_LEFTOVER_POLL_SECONDS = 0.3
 _POLL_SECONDS = 0.03
+_LONGEST_POLL_SECONDS = 0.3
 # Fast shutdown first, then immediate; the guard kills what is left.
 _STOP_STEPS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 8.0))
 
@@ -130,6 +132,7 @@ class EmbeddedPostgres:
     def _start_or_join(self, installation: Installation, deadline: float) -> PostgresAddress:
         cluster = Cluster(self._folder, installation)
         launched = False
+        delay = _POLL_SECONDS
         problem = "it was not tried"
         while time.monotonic() < deadline:
             if not is_taken(self._folder / "guard.lock"):
@@ -146,7 +149,8 @@ class EmbeddedPostgres:
                     f"The server in {self._folder} refuses the password in {self._folder / 'superuser-password'}: "
                     "restore the file that belongs to this database."
                 )
-            time.sleep(_POLL_SECONDS)
+            time.sleep(delay)
+            delay = min(delay * 1.5, _LONGEST_POLL_SECONDS)  # each attempt while it recovers is a line in its log
         raise ServerNotStartedError(f"The database in {self._folder} did not answer within minutes: {problem}")
 
     def _recorded_address(self, cluster: Cluster) -> PostgresAddress:
@@ -166,7 +170,7 @@ class EmbeddedPostgres:
             account, installation = cluster.prepare(server_lock.fileno())
             sockets = socket_directory(self._folder / "socket-directory", account)
             # The server lock is ours: no server of ours runs, and this file could name a reused process id.
-            (cluster.path / "postmaster.pid").unlink(missing_ok=True)
+            cluster.forget_postmaster()
             order = _order(cluster, installation, account, sockets, server_lock.fileno(), watched_lease.fileno())
             with self._startup_log.open("wb") as log:
                 subprocess.run(  # noqa: S603 - the order is composed here
@@ -190,14 +194,17 @@ class EmbeddedPostgres:
         return "\n".join(texts)
 
     def _outlast_former_server(self, server_lock: FileLock, cluster: Cluster) -> None:
-        """Wait until every process of a killed server is gone, and end what stays (a backend deep in a query)."""
-        if not server_lock.wait_exclusive(time.monotonic() + _LEFTOVER_SECONDS):
-            for pid in _processes_in(self._folder):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            if not server_lock.wait_exclusive(time.monotonic() + _LEFTOVER_SECONDS):
+        """Wait while the postmaster of a killed guard shuts down, and end what has none (a backend deep in a query)."""
+        deadline = time.monotonic() + _LEFTOVER_SECONDS
+        while not server_lock.wait_exclusive(time.monotonic() + _LEFTOVER_POLL_SECONDS):
+            leftovers = _processes_in(self._folder)
+            if cluster.postmaster() not in leftovers or time.monotonic() > deadline:
+                for pid in leftovers:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+            if time.monotonic() > deadline + _LEFTOVER_SECONDS:
                 raise ServerBusyError(
-                    f"Processes of a former server still hold {server_lock_path(self._folder)}: end them and try again."
+                    f"Processes of a former server still hold {self._folder / 'server.lock'}: end them and try again."
                 )
         foreign = _processes_in(self._folder)
         if foreign and cluster.path.is_dir():
@@ -246,10 +253,6 @@ def lease_server(data_dir: Path) -> Generator[PostgresAddress]:
         yield address
     finally:
         server.stop()
-
-
-def server_lock_path(folder: Path) -> Path:
-    return folder / "server.lock"
 
 
 def _order(
