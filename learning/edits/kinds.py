@@ -15,6 +15,10 @@ from .tokens import Token
 from .values import readings
 from .vocabulary import vocabulary
 
+_FINITE = frozenset(
+    {"is", "are", "was", "were", "has", "does", "ist", "sind", "war", "hat", "est", "sont", "es", "son", "está", "están"}
+)
+"""With a verb like these, two telling words already make a statement."""
 CLAUSE = 4
 """Telling words from which an insertion inside a sentence counts as a statement of its own."""
 _DENYING_PREFIXES = ("un", "in", "im", "dis", "de", "non", "dés", "des", "ent", "ir")
@@ -203,7 +207,8 @@ class _Comparison:
             )
             if replaced > 0:
                 continue
-            if new >= CLAUSE or (new >= 2 and conditions(found)):
+            clause = new >= 2 and (conditions(found) or any(token.key in _FINITE for token in tokens))
+            if new >= CLAUSE or clause:
                 step = (
                     "promise" if covered(found, "promise") else "step_removed" if side is self.before else "step_added"
                 )
@@ -394,14 +399,22 @@ class _Comparison:
             return
         if not (set(one) <= self.before.open and set(two) <= self.after.open):
             return
+        if i is not None and j is not None and _stemmed(self.before.tokens[i]) == _stemmed(self.after.tokens[j]):
+            self._add("wording", run, one, two, meaning=False)
+            return
         one, two = self._whole_name(self.before, one), self._whole_name(self.after, two)
         if not one or not two:
-            left, right = self._pieces(run)
-            if not one and left and len(left) <= 4:
-                one = left
-            if not two and right and len(right) <= 4:
-                two = right
+            one, two = self._name_against_words(run, one, two)
         self._add("entity", run, one, two, meaning=True)
+
+    def _name_against_words(self, run: Run, one: list[int], two: list[int]) -> tuple[list[int], list[int]]:
+        """A name in place of a word or two ("the panel" -> "cPanel"), or a short phrase that holds a name."""
+        left, right = self._pieces(run)
+        if left and right:
+            words = [i for i in left if self.before.tokens[i].kind != "sign"] if not one else []
+            others = [j for j in right if self.after.tokens[j].kind != "sign"] if not two else []
+            return one or (words if len(words) <= 2 else []), two or (others if len(others) <= 2 else [])
+        return (left if len(left) <= 5 else one), (right if len(right) <= 5 else two)
 
     def _whole_name(self, side: Side, places: list[int]) -> list[int]:
         """ "Plesk Obsidian" is one name."""

@@ -218,8 +218,9 @@ _ENDINGS = ("ing", "ed", "es", "en", "er", "ez", "s", "e", "n", "t", "d", "r")
 
 def stem(word: str) -> str:
     """Enough of a word to recognise its inflections; never shorter than four letters."""
+    word = word.removesuffix("'s")
     if len(word) < 5 or not word.isalpha():
-        return word
+        return word.removesuffix("s") if len(word) > 2 and word.isalpha() else word
     for ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= (3 if ending in ("ez", "er") else 4):
             return word[: -len(ending)]
