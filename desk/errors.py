@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from desk.ports import ModelAttempt
 
 
 class DeskError(Exception):
@@ -76,9 +79,16 @@ class ModelUnavailableError(DeskError):
     status = 502
     title = "No model answered"
 
-    def __init__(self, detail: str, attempts: tuple[object, ...] = ()) -> None:
+    def __init__(self, detail: str, attempts: tuple[ModelAttempt, ...] = ()) -> None:
         super().__init__(detail)
         self.attempts = attempts
+
+
+class NoEvidenceError(DeskError):
+    """Nothing the desk knows answers this question: add knowledge, or write the reply yourself."""
+
+    status = 422
+    title = "No draft"
 
 
 class RefusedDocumentError(DeskError):

@@ -163,7 +163,8 @@ class Question:
     text: str
     language: str = ""
     weights: SourceWeights | None = None
-    """None: the tenant's own."""
+    """None: the default weights."""
+    confidence: ConfidenceSettings = ConfidenceSettings()
     top_k: int = 8
     neighbours: int = 60
     sources: tuple[SourceKind, ...] = ("global_kb", "tenant_kb", "example", "correction")
@@ -187,6 +188,15 @@ class Evidence:
 class Retriever(Protocol):
     async def gather(self, question: Question) -> Evidence:
         """Search the sources, merge, guess the intent and score. Opens and closes its own transactions."""
+        ...
+
+
+class DocumentIndexer(Protocol):
+    async def index(self, tenant_id: UUID, version_id: UUID, fence: int) -> None:
+        """Parse, chunk and embed an uploaded document version; it ends `indexed`, or `refused` with the reason.
+
+        Raises LostLeaseError when the fence is stale.
+        """
         ...
 
 
@@ -246,6 +256,12 @@ class ChatModel(Protocol):
     async def close(self) -> None: ...
 
 
+class ChatModels(Protocol):
+    async def for_tenant(self, tenant_id: UUID) -> ChatModel | None:
+        """The tenant's own chain, else the installation's; None when the desk works without a model."""
+        ...
+
+
 # Learning --------------------------------------------------------------------------------------------------
 
 
@@ -272,6 +288,25 @@ class EditAnalysis:
     verdict: Literal["example", "correction"]
     notes: str
     """One line a person understands: what to do and not to do next time."""
+
+
+class Calibration(Protocol):
+    """How likely it is that an agent would send a draft unchanged in meaning, from the tenant's own reviews."""
+
+    def features(self, evidence: Evidence, body: str, writer: str) -> tuple[float, ...]: ...
+
+    async def probability(self, tenant_id: UUID, features: tuple[float, ...]) -> float | None:
+        """None until the tenant has reviewed enough drafts for a probability to mean anything."""
+        ...
+
+
+class Learner(Protocol):
+    async def learn(self, tenant_id: UUID, review_id: UUID, fence: int) -> None:
+        """Store the example or correction of a review whose undo window has closed, searchable at once.
+
+        Done twice it stores one. Raises LostLeaseError when the fence is stale.
+        """
+        ...
 
 
 class EditAnalyser(Protocol):

@@ -37,8 +37,6 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     escalation: EscalationRules = EscalationRules()
     allowed_links: tuple[str, ...] = ()
     """Hosts that a reply sent by machine may link to."""
-    summary_every: int = 6
-    """Messages between two renewals of a ticket's rolling summary."""
 
 
 def read_preferences(document: dict[str, Any]) -> Preferences:

@@ -1,0 +1,242 @@
+"""`draft_reply`: from a claimed request to a saved draft with its whole decision (design section 3, step 4).
+
+Three short transactions with nothing open in between: read the context, write and check, save. The save holds only
+while the lease is ours and no newer message has come.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from desk import events
+from desk.accounts.preferences import load_preferences
+from desk.conversation import lock_ticket
+from desk.db.leases import Claim, LostLeaseError, due_in, finish, hold
+from desk.db.unit_of_work import Database, announce
+from desk.drafting.checks import Check, run_checks
+from desk.drafting.context import DraftContext, load_context
+from desk.drafting.inputs import DraftingInputs, FinishedDraft
+from desk.drafting.local_writer import write_locally
+from desk.drafting.model_writer import write_with_model
+from desk.drafting.prompt_text import render_turns
+from desk.drafting.prompts import active_prompt, text_of
+from desk.drafting.record import decision_record, draft_sources, fill_draft, model_calls, ticket_facts
+from desk.drafting.summary import renew_summary
+from desk.drafting.written import WrittenDraft
+from desk.errors import ModelUnavailableError, NoEvidenceError
+from desk.escalation import escalate
+from desk.models import Decision, Draft, Ticket
+from desk.policy.decide import decide
+from desk.policy.presentation import Presentation, presentation_of
+from desk.policy.rules import channel_rules
+from desk.ports import (
+    Calibration,
+    ChatModel,
+    ChatModels,
+    ChatTurn,
+    Evidence,
+    ModelAttempt,
+    Question,
+    Retriever,
+)
+from desk.review import queue_delivery
+
+MOST_ATTEMPTS = 3
+RETRY_SECONDS = 20.0
+_log = structlog.get_logger(__name__)
+
+
+class DraftingDesk:
+    """Writes drafts: for the queue, and for the playground without storing anything."""
+
+    def __init__(self, database: Database, retriever: Retriever, models: ChatModels, calibration: Calibration) -> None:
+        self._database = database
+        self._retriever = retriever
+        self._models = models
+        self._calibration = calibration
+
+    async def work(self, held: Claim) -> None:
+        """One claimed request, to a ready draft, a visible failure, or a later try."""
+        prepared = await self._prepare(held)
+        if prepared is None:
+            return
+        context, inputs = prepared
+        try:
+            finished = await self.compose(context, inputs)
+        except ModelUnavailableError as error:
+            await self._record_failure(held, error.detail, error.attempts)
+            return
+        except NoEvidenceError as error:
+            await self._record_failure(held, error.detail, ())
+            return
+        await self._save(held, context, inputs, finished)
+
+    async def _prepare(self, held: Claim) -> tuple[DraftContext, DraftingInputs] | None:
+        async with self._database.transaction(held.scope) as session:
+            draft, ticket = await _hold(session, held)
+            if draft.state != "writing":
+                finish(draft)
+                return None
+            await renew_summary(session, ticket)
+            context = await load_context(session, draft)
+            prompt = await active_prompt(session)
+            inputs = DraftingInputs(
+                preferences=await load_preferences(session),
+                prompt=text_of(prompt),
+                prompt_id=prompt.id,
+                rules=await channel_rules(session, ticket),
+            )
+        return context, inputs
+
+    async def compose(self, context: DraftContext, inputs: DraftingInputs) -> FinishedDraft:
+        """Retrieve, write, check, score and decide; stores nothing. Raises ModelUnavailableError."""
+        started = time.perf_counter()
+        evidence = await self._retriever.gather(
+            Question(
+                tenant_id=context.tenant_id,
+                subject=context.subject,
+                text=context.question,
+                weights=inputs.preferences.weights,
+                confidence=inputs.preferences.confidence,
+            )
+        )
+        retrieved = time.perf_counter()
+        turns = render_turns(inputs.prompt, context, evidence.hits, context.tone or inputs.preferences.tone)
+        model = await self._models.for_tenant(context.tenant_id)
+        written = await self._write(model, context, inputs, evidence, turns)
+        wrote = time.perf_counter()
+        features = self._calibration.features(evidence, written.body, written.writer)
+        calibrated = await self._calibration.probability(context.tenant_id, features)
+        confidence = replace(evidence.confidence, calibrated=calibrated)
+        checks = self._check(written, context, inputs, evidence)
+        presentation = presentation_of(confidence, inputs.preferences.confidence)
+        failed_check = any(not check.passed for check in checks)
+        policy = decide(
+            body=written.body,
+            customer_words=context.question,
+            intent=evidence.intent.label,
+            confidence=confidence,
+            presentation=presentation,
+            checks=checks,
+            channel=context.channel,
+            rules=inputs.rules,
+            escalation=inputs.preferences.escalation,
+            wants_person=written.wants_person,
+        )
+        timings = {
+            **evidence.timings_ms,
+            "retrieve": round(1000 * (retrieved - started), 2),
+            "write": round(1000 * (wrote - retrieved), 2),
+            "total": round(1000 * (time.perf_counter() - started), 2),
+        }
+        shown: Presentation = "notes" if failed_check else presentation
+        return FinishedDraft(written, evidence, confidence, shown, checks, policy, turns, features, timings)
+
+    async def _write(
+        self,
+        model: ChatModel | None,
+        context: DraftContext,
+        inputs: DraftingInputs,
+        evidence: Evidence,
+        turns: tuple[ChatTurn, ...],
+    ) -> WrittenDraft:
+        if model is not None:
+            return await write_with_model(
+                model,
+                context,
+                turns,
+                evidence.hits,
+                temperature=inputs.prompt.temperature,
+                max_tokens=inputs.prompt.max_tokens,
+            )
+        written = write_locally(ticket_facts(context), evidence)
+        if written is None:
+            msg = "nothing in the knowledge base or among the approved answers fits this question"
+            raise NoEvidenceError(msg)
+        signature = inputs.preferences.signature.strip()
+        return replace(written, body=f"{written.body}\n\n{signature}") if signature else written
+
+    def _check(
+        self, written: WrittenDraft, context: DraftContext, inputs: DraftingInputs, evidence: Evidence
+    ) -> tuple[Check, ...]:
+        used = set(written.used)
+        sources = [hit.text for hit in (*evidence.hits, *evidence.neighbours) if hit.item_id in used]
+        record = [message.body for message in context.messages] + [context.customer_name, context.customer_email]
+        return run_checks(
+            written.body,
+            sources=(*sources, *record, inputs.preferences.signature),
+            customer_words=context.question,
+            allowed_hosts=inputs.preferences.allowed_links,
+        )
+
+    async def _save(self, held: Claim, context: DraftContext, inputs: DraftingInputs, finished: FinishedDraft) -> None:
+        try:
+            async with self._database.transaction(held.scope) as session:
+                draft, ticket = await _hold(session, held)
+                if draft.state != "writing" or draft.based_on_seq != ticket.last_inbound_seq:
+                    return
+                fill_draft(draft, inputs, finished)
+                ticket.level, ticket.intent = finished.confidence.level, finished.evidence.intent.label
+                session.add_all(draft_sources(draft, finished.evidence, finished.written))
+                session.add_all(model_calls(draft.id, finished.written.attempts))
+                session.add(Decision(draft_id=draft.id, record=decision_record(context, inputs, finished)))
+                if finished.policy.escalate is not None:
+                    await escalate(session, ticket, finished.policy.escalate, "desk")
+                events.record(
+                    session,
+                    ticket.id,
+                    "draft_ready",
+                    draft=str(draft.id),
+                    score=round(finished.confidence.score, 1),
+                    decision=finished.policy.decision,
+                    reasons=list(finished.policy.reasons),
+                )
+                if finished.policy.decision == "send":
+                    await self._send(session, draft, ticket, inputs)
+                await announce(session, ticket.tenant_id, "draft", ticket=ticket.id, draft=draft.id)
+        except LostLeaseError:
+            _log.info("draft_dropped", draft=str(held.row_id), reason="the lease was taken over")
+
+    async def _send(self, session: AsyncSession, draft: Draft, ticket: Ticket, inputs: DraftingInputs) -> None:
+        await queue_delivery(
+            session,
+            ticket,
+            draft.body,
+            draft=draft,
+            actor=None,
+            undo_seconds=inputs.rules.delay_seconds,
+            resolve=False,
+        )
+        draft.state = "approved"
+
+    async def _record_failure(self, held: Claim, reason: str, attempts: tuple[ModelAttempt, ...]) -> None:
+        """Try again soon when a model may come back; after that say plainly that there is no draft."""
+        try:
+            async with self._database.transaction(held.scope) as session:
+                draft, ticket = await _hold(session, held)
+                session.add_all(model_calls(draft.id, attempts))
+                draft.last_error = reason
+                if attempts and draft.attempts < MOST_ATTEMPTS:
+                    await due_in(session, draft, RETRY_SECONDS * draft.attempts)
+                else:
+                    draft.state = "failed"
+                    draft.policy = {"decision": "notes", "reasons": ["draft_failed"], "certificate": None}
+                    finish(draft)
+                    ticket.level = "very_low"
+                events.record(session, ticket.id, "draft_failed", reason=reason, final=draft.state == "failed")
+                await announce(session, ticket.tenant_id, "draft", ticket=ticket.id, draft=draft.id)
+        except LostLeaseError:
+            _log.info("draft_dropped", draft=str(held.row_id), reason="the lease was taken over")
+
+
+async def _hold(session: AsyncSession, held: Claim) -> tuple[Draft, Ticket]:
+    """Ticket first, draft second: everyone locks in this order. Raises LostLeaseError."""
+    found = await session.get(Draft, held.row_id)
+    if found is None:
+        raise LostLeaseError(f"draft {held.row_id}")
+    ticket = await lock_ticket(session, found.ticket_id)
+    return await hold(session, Draft, held), ticket

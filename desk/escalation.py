@@ -1,0 +1,44 @@
+"""Handing a ticket to a person, with a reason code, once."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from desk import events
+from desk.accounts.identity import Actor
+from desk.conversation import lock_ticket
+from desk.db.leases import database_time
+from desk.db.unit_of_work import Database, announce
+from desk.models import Ticket
+from desk.plain_text import clean_line
+
+LONGEST_REASON = 60
+
+
+async def escalate(session: AsyncSession, ticket: Ticket, reason: str, actor: str) -> None:
+    """Mark the locked ticket; the first reason stays, later ones are in its history."""
+    if ticket.escalated_at is None:
+        ticket.escalated_at, ticket.escalation_reason = await database_time(session), reason[:LONGEST_REASON]
+        if ticket.priority in {"low", "normal"}:
+            ticket.priority = "high"
+    events.record(session, ticket.id, "ticket_escalated", actor, reason=reason)
+
+
+async def escalate_ticket(
+    database: Database, actor: Actor, ticket_id: UUID, *, reason: str, requested_by: str | None
+) -> Ticket:
+    """By hand or by API. Raises NotFoundError."""
+    async with database.transaction(actor.scope) as session:
+        ticket = await lock_ticket(session, ticket_id)
+        await escalate(session, ticket, clean_line(reason) or "agent_asked", clean_line(requested_by or actor.label))
+        await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
+    return ticket
+
+
+async def settle_escalation(session: AsyncSession, ticket: Ticket, actor: str) -> None:
+    """A person has taken it: the mark goes, the history stays."""
+    if ticket.escalated_at is not None:
+        ticket.escalated_at, ticket.escalation_reason = None, None
+        events.record(session, ticket.id, "escalation_settled", actor)

@@ -1,0 +1,35 @@
+"""Everything one process of the desk works with, put together by `desk.wiring`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from saq.queue.postgres import PostgresQueue
+
+from desk.accounts.tokens import TokenDesk
+from desk.db.roles import DatabaseAddress
+from desk.db.unit_of_work import Database
+from desk.delivery import DeliveryDesk
+from desk.drafting.pipeline import DraftingDesk
+from desk.live import LiveHub
+from desk.ports import ChatModels, Clock, DocumentIndexer, EditAnalyser, Embedder, Learner, Retriever
+from desk.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    settings: Settings
+    address: DatabaseAddress
+    database: Database
+    queue: PostgresQueue
+    live: LiveHub
+    clock: Clock
+    tokens: TokenDesk
+    embedder: Embedder
+    retriever: Retriever
+    models: ChatModels
+    analyser: EditAnalyser
+    learner: Learner
+    indexer: DocumentIndexer
+    drafting: DraftingDesk
+    deliveries: DeliveryDesk

@@ -1,0 +1,160 @@
+"""Documents: taken in durably, indexed afterwards by a worker, versioned, deleted."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from desk.db.index_log import log_change
+from desk.db.leases import due_in
+from desk.db.tenancy import Scope, session_scope
+from desk.db.unit_of_work import Database, announce, wake
+from desk.errors import InvalidInputError, NotAllowedError, NotFoundError, TooLargeError
+from desk.models import Chunk, Document, DocumentVersion
+from desk.plain_text import clean_line
+
+LONGEST_TITLE = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    file_name: str
+    raw: bytes
+    origin: str
+    """Path, URL or `text:<title>`: the same origin again is a new version of the same document."""
+    title: str = ""
+    category: str = ""
+    url: str | None = None
+
+
+async def take_in(database: Database, scope: Scope, upload: Upload, *, maximum_bytes: int) -> DocumentVersion:
+    """Store the upload; when this returns it is durable and a worker will index it.
+
+    The same bytes again as the newest version change nothing. Raises TooLargeError, InvalidInputError.
+    """
+    if len(upload.raw) > maximum_bytes:
+        msg = f"{upload.file_name} has {len(upload.raw) / 1e6:.1f} MB; at most {maximum_bytes / 1e6:.0f} MB are taken"
+        raise TooLargeError(msg)
+    if not upload.raw:
+        msg = f"{upload.file_name} is empty"
+        raise InvalidInputError(msg)
+    digest = hashlib.sha256(upload.raw).hexdigest()
+    async with database.transaction(scope) as session:
+        document = await _document(session, upload)
+        newest = await session.execute(
+            select(DocumentVersion)
+            .where(DocumentVersion.document_id == document.id)
+            .order_by(DocumentVersion.number.desc())
+            .limit(1)
+        )
+        known = newest.scalar_one_or_none()
+        if known is not None and known.sha256 == digest and known.state != "refused":
+            return known
+        version = DocumentVersion(
+            id=uuid7(),
+            document_id=document.id,
+            number=(known.number if known else 0) + 1,
+            file_name=clean_line(upload.file_name)[:LONGEST_TITLE],
+            raw=upload.raw,
+            sha256=digest,
+            state="waiting",
+        )
+        await due_in(session, version, 0)
+        session.add(version)
+        await session.flush()
+        wake(session, "document_versions")
+        await announce(session, document.tenant_id, "document", document=document.id)
+    return version
+
+
+async def _document(session: AsyncSession, upload: Upload) -> Document:
+    """The document of this origin, locked, or a new one."""
+    found = await session.execute(
+        select(Document)
+        .where(
+            Document.origin == upload.origin,
+            Document.tenant_id == session_scope(session.sync_session).tenant_id,
+            ~Document.is_deleted,
+        )
+        .with_for_update()
+    )
+    document = found.scalar_one_or_none()
+    if document is None:
+        document = Document(id=uuid7(), origin=upload.origin, title="", category="", current_version=0)
+        session.add(document)
+    title = clean_line(upload.title)[:LONGEST_TITLE] or document.title or clean_line(upload.file_name)[:LONGEST_TITLE]
+    document.title = title
+    document.category = clean_line(upload.category)[:LONGEST_TITLE] or document.category
+    document.url = upload.url or document.url
+    await session.flush()
+    return document
+
+
+async def get_document(session: AsyncSession, document_id: UUID) -> Document:
+    found = await session.execute(select(Document).where(Document.id == document_id, ~Document.is_deleted))
+    document = found.scalar_one_or_none()
+    if document is None:
+        msg = "there is no such document"
+        raise NotFoundError(msg)
+    return document
+
+
+async def change_document(
+    session: AsyncSession, document_id: UUID, *, title: str | None = None, category: str | None = None
+) -> Document:
+    """Raises NotAllowedError for a global document inside a tenant."""
+    document = _own(session, await get_document(session, document_id))
+    if title is not None:
+        document.title = clean_line(title)[:LONGEST_TITLE] or document.title
+    if category is not None:
+        document.category = clean_line(category)[:LONGEST_TITLE]
+    return document
+
+
+async def delete_document(session: AsyncSession, document_id: UUID) -> None:
+    """It is no longer found from now on; drafts that cited it keep what they quoted."""
+    document = _own(session, await get_document(session, document_id))
+    document.is_deleted, document.current_version = True, 0
+    chunks = await session.execute(select(Chunk.id).where(Chunk.document_id == document.id))
+    await log_change(session, "knowledge", "remove", list(chunks.scalars()))
+
+
+async def reindex_document(session: AsyncSession, document_id: UUID) -> DocumentVersion:
+    """Read the newest upload again, as if it had just come."""
+    document = _own(session, await get_document(session, document_id))
+    newest = await session.execute(
+        select(DocumentVersion)
+        .where(DocumentVersion.document_id == document.id)
+        .order_by(DocumentVersion.number.desc())
+        .limit(1)
+        .with_for_update()
+    )
+    version = newest.scalar_one()
+    version.state = "waiting"
+    await due_in(session, version, 0)
+    wake(session, "document_versions")
+    return version
+
+
+def _own(session: AsyncSession, document: Document) -> Document:
+    if document.tenant_id != session_scope(session.sync_session).tenant_id:
+        msg = "global knowledge is read-only here; an operator changes it"
+        raise NotAllowedError(msg)
+    return document
+
+
+async def waiting_versions(session: AsyncSession) -> int:
+    """How many uploads of this tenant are still to be indexed."""
+    return (
+        await session.execute(
+            select(func.count()).where(
+                DocumentVersion.state == "waiting",
+                DocumentVersion.tenant_id == session_scope(session.sync_session).tenant_id,
+            )
+        )
+    ).scalar_one()

@@ -1,0 +1,107 @@
+"""Live updates: one listening connection a process, fanned out to the open pages of each tenant.
+
+Announcements are sent with `pg_notify` inside the transaction they speak of, so they arrive with its commit and never
+without it. They hold ids only; a page that missed some fetches anew when its stream reconnects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from desk.db.unit_of_work import LIVE_CHANNEL
+
+_log = structlog.get_logger(__name__)
+_QUEUE_LENGTH = 100
+_RECONNECT_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+_CHECK_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEvent:
+    kind: str
+    """`ticket`, `draft`, `document`, ... or `refresh` when announcements may have been missed."""
+    ids: dict[str, str]
+
+
+class LiveHub:
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._pages: dict[UUID, set[asyncio.Queue[LiveEvent]]] = {}
+        self._listener: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"LiveHub(pages={sum(len(pages) for pages in self._pages.values())})"
+
+    async def start(self) -> None:
+        self._listener = asyncio.create_task(self._listen(), name="live-listener")
+
+    async def stop(self) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._listener
+
+    @asynccontextmanager
+    async def page(self, tenant_id: UUID) -> AsyncGenerator[asyncio.Queue[LiveEvent]]:
+        """A queue of the tenant's events for one open page; a page too slow to follow is told to refresh."""
+        queue: asyncio.Queue[LiveEvent] = asyncio.Queue(_QUEUE_LENGTH)
+        self._pages.setdefault(tenant_id, set()).add(queue)
+        try:
+            yield queue
+        finally:
+            self._pages[tenant_id].discard(queue)
+            if not self._pages[tenant_id]:
+                del self._pages[tenant_id]
+
+    async def _listen(self) -> None:
+        """Keep a listening connection; reconnect for ever, and tell every page to refresh after a gap."""
+        failures = 0
+        while True:
+            try:
+                connection = await asyncpg.connect(self._dsn)
+            except (TimeoutError, OSError, asyncpg.PostgresError) as error:
+                wait = _RECONNECT_SECONDS[min(failures, len(_RECONNECT_SECONDS) - 1)]
+                failures += 1
+                _log.warning("live_listener_waits", seconds=wait, error=str(error))
+                await asyncio.sleep(wait)
+                continue
+            failures = 0
+            try:
+                await connection.add_listener(LIVE_CHANNEL, self._received)
+                self._tell_all(LiveEvent("refresh", {}))
+                while not connection.is_closed():
+                    await asyncio.sleep(_CHECK_SECONDS)
+                    await connection.execute("SELECT 1", timeout=_CHECK_SECONDS)
+            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                _log.warning("live_listener_lost", error=str(error))
+            finally:
+                with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError):
+                    await connection.close(timeout=1)
+
+    def _received(self, _: Any, __: int, ___: str, payload: object) -> None:
+        message: dict[str, str] = json.loads(str(payload))
+        event = LiveEvent(message.pop("event"), message)
+        for queue in self._pages.get(UUID(message.pop("tenant")), ()):
+            _offer(queue, event)
+
+    def _tell_all(self, event: LiveEvent) -> None:
+        for pages in self._pages.values():
+            for queue in pages:
+                _offer(queue, event)
+
+
+def _offer(queue: asyncio.Queue[LiveEvent], event: LiveEvent) -> None:
+    if queue.full():
+        while not queue.empty():
+            queue.get_nowait()
+        event = LiveEvent("refresh", {})
+    queue.put_nowait(event)

@@ -1,0 +1,86 @@
+"""Reading a channel's policy and what has been sent under it today."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Literal, cast
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from desk.db.leases import database_time
+from desk.db.tenancy import session_scope
+from desk.errors import InvalidInputError
+from desk.models import ChannelPolicy, Delivery, TenantSettings, Ticket
+from desk.policy.decide import ChannelRules
+
+MODES = ("off", "threshold")
+
+
+async def channel_rules(session: AsyncSession, ticket: Ticket) -> ChannelRules:
+    """The policy of the ticket's channel; a channel without one sends nothing by itself."""
+    found = await session.execute(select(ChannelPolicy).where(ChannelPolicy.channel == ticket.channel))
+    policy = found.scalar_one_or_none()
+    stopped = (await session.execute(select(TenantSettings.sending_stopped))).scalar_one()
+    if policy is None:
+        return ChannelRules(stopped=stopped)
+    since = await database_time(session) - timedelta(days=1)
+    automatic = select(func.count()).where(Delivery.is_automatic, Delivery.state != "cancelled")
+    sent_today = await session.execute(
+        automatic.join(Ticket, Ticket.id == Delivery.ticket_id).where(
+            Delivery.created_at > since, Ticket.channel == ticket.channel
+        )
+    )
+    sent_on_ticket = await session.execute(automatic.where(Delivery.ticket_id == ticket.id))
+    return ChannelRules(
+        mode=cast("Literal['off', 'threshold']", policy.mode),
+        threshold=policy.threshold,
+        daily_cap=policy.daily_cap,
+        ticket_cap=policy.ticket_cap,
+        delay_seconds=policy.delay_seconds,
+        sent_today=sent_today.scalar_one(),
+        sent_on_ticket=sent_on_ticket.scalar_one(),
+        stopped=stopped,
+    )
+
+
+async def set_channel_policy(
+    session: AsyncSession,
+    *,
+    channel: str,
+    mode: str,
+    threshold: float,
+    daily_cap: int,
+    ticket_cap: int,
+    delay_seconds: int,
+) -> ChannelPolicy:
+    """Raises InvalidInputError when a number makes no sense."""
+    if mode not in MODES:
+        msg = f"the mode must be one of {', '.join(MODES)}"
+        raise InvalidInputError(msg)
+    if not (
+        0 <= threshold <= 100 and 0 <= daily_cap <= 100_000 and 0 <= ticket_cap <= 100 and 0 <= delay_seconds <= 86_400
+    ):
+        msg = "threshold is 0 to 100, the caps and the delay are whole numbers of zero or more"
+        raise InvalidInputError(msg)
+    values: dict[str, Any] = {
+        "mode": mode,
+        "threshold": threshold,
+        "daily_cap": daily_cap,
+        "ticket_cap": ticket_cap,
+        "delay_seconds": delay_seconds,
+    }
+    stored = await session.execute(
+        insert(ChannelPolicy)
+        .values(id=uuid7(), tenant_id=session_scope(session.sync_session).tenant_id, channel=channel, **values)
+        .on_conflict_do_update(constraint="uq_channel_policies_channel", set_=values)
+        .returning(ChannelPolicy)
+    )
+    return stored.scalar_one()
+
+
+async def stop_sending(session: AsyncSession, *, stopped: bool) -> None:
+    """The kill switch: it is read in the very transaction that marks an automatic reply as sending."""
+    await session.execute(update(TenantSettings).values(sending_stopped=stopped))
