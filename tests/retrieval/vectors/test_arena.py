@@ -164,8 +164,9 @@ def test_a_vector_without_a_direction_is_refused_and_changes_nothing(quantize_ab
     assert arena.search([1.0, 0.0], 5) == [(item(1), 1.0)]
 
 
-def test_an_empty_arena_finds_nothing_and_gives_its_memory_back():
-    arena = VectorArena(16, quantize_above=64)
+@LAYOUTS
+def test_an_empty_arena_finds_nothing_and_gives_its_memory_back(quantize_above):
+    arena = VectorArena(16, quantize_above=quantize_above)
     assert arena.search(np.ones(16), 3) == []
     ids = [item(number) for number in range(500)]
     arena.upsert_many(ids, topical(500, 16, seed=5))
