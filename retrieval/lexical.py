@@ -7,6 +7,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
+from typing import overload
 from uuid import UUID
 
 import numpy as np
@@ -18,6 +19,9 @@ _SATURATION = 0.9
 """k1 and b as usual for passages (Trotman, Puurula & Burgess 2014); our own measurement agrees."""
 _LENGTH_SHARE = 0.4
 _MOST_COUNTED = 65_535
+_SHORT_POSTINGS = 1_000
+_MOST_QUERY_TERMS = 64
+"""Of a long question's known terms the rarest; the common ones behind them cost the most and say the least."""
 
 
 class _Postings:
@@ -31,6 +35,10 @@ class _Postings:
         self.counts = array("H")
 
     def put(self, slot: int, count: int) -> None:
+        if not self.slots or slot > self.slots[-1]:
+            self.slots.append(slot)
+            self.counts.append(min(count, _MOST_COUNTED))
+            return
         at = bisect_left(self.slots, slot)
         self.slots.insert(at, slot)
         self.counts.insert(at, min(count, _MOST_COUNTED))
@@ -41,12 +49,16 @@ class _Postings:
         del self.counts[at]
 
 
+_Weighed = tuple[float, int, _Postings]
+"""Weight, count in the query and postings of one term."""
+
+
 class LexicalMatch:
     """The scores of one query over a whole index, valid until the index changes."""
 
     __slots__ = ("_items", "_scores", "_slot_of")
 
-    def __init__(self, scores: NDArray[np.float32], items: Sequence[UUID | None], slot_of: dict[UUID, int]) -> None:
+    def __init__(self, scores: NDArray[np.float64], items: Sequence[UUID | None], slot_of: dict[UUID, int]) -> None:
         self._scores = scores
         self._items = items
         self._slot_of = slot_of
@@ -139,31 +151,39 @@ class LexicalIndex:
 
     def match(self, text: str) -> LexicalMatch:
         """Score every item at once, for callers that need more than the best ones."""
-        scores = np.zeros(len(self._items), dtype=np.float32)
         query = Counter(search_terms(text))
-        if query and self._slot_of:
-            best = self._accumulate(query, scores)
-            np.minimum(scores / np.float32(best), 1.0, out=scores)
+        scores = self._scores(query) if query and self._slot_of else np.zeros(len(self._items))
         return LexicalMatch(scores, self._items, self._slot_of)
 
-    def _accumulate(self, query: Counter[str], scores: NDArray[np.float32]) -> float:
-        """Add up the terms' scores and return what the query itself would score as an item."""
+    def _scores(self, query: Counter[str]) -> NDArray[np.float64]:
+        """One score in [0, 1] for every slot."""
         items = len(self._slot_of)
         average = max(self._total_length / items, 1.0)
-        norms = _length_norm(self._lengths[: len(scores)] / np.float32(average))
-        query_norm = _SATURATION * (1 - _LENGTH_SHARE + _LENGTH_SHARE * query.total() / average)
-        best = 0.0
-        for term, count in query.items():
-            term_id = self._ids.get(term)
-            postings = None if term_id is None else self._postings[term_id]
-            frequency = 0 if postings is None else len(postings.slots)
-            weight = math.log1p((items - frequency + 0.5) / (frequency + 0.5))
-            best += weight * count / (count + query_norm)
-            if postings is not None:
+        query_norm = _length_norm(query.total() / average)
+        unknown, known = self._weighed(query, items)
+        best = sum(weight * count / (count + query_norm) for weight, count, _ in known)
+        best += sum(unknown * count / (count + query_norm) for term, count in query.items() if term not in self._ids)
+        norms = _length_norm(self._lengths[: len(self._items)] / np.float32(average))
+        scores = _gained([entry for entry in known if len(entry[2].slots) <= _SHORT_POSTINGS], norms)
+        for weight, _, postings in known:
+            if len(postings.slots) > _SHORT_POSTINGS:
                 slots = np.frombuffer(postings.slots, dtype=np.uint32)
                 counts = np.frombuffer(postings.counts, dtype=np.uint16).astype(np.float32)
                 scores[slots] += np.float32(weight) * counts / (counts + norms[slots])
-        return best
+        return np.minimum(scores / best, 1.0, out=scores)
+
+    def _weighed(self, query: Counter[str], items: int) -> tuple[float, list[_Weighed]]:
+        """The weight of a term no item has, and weight, count in the query and postings of the known ones."""
+        known = [
+            (_weight(len(postings.slots), items), count, postings)
+            for term, count in query.items()
+            if (term_id := self._ids.get(term)) is not None
+            for postings in (self._postings[term_id],)
+        ]
+        if len(known) > _MOST_QUERY_TERMS:
+            known.sort(key=lambda entry: (-entry[0], entry[2].term))
+            del known[_MOST_QUERY_TERMS:]
+        return _weight(0, items), known
 
     def _id_of(self, term: str) -> int:
         term_id = self._ids.get(term)
@@ -190,5 +210,25 @@ class LexicalIndex:
         return slot
 
 
-def _length_norm(relative: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.float32(_SATURATION) * (np.float32(1 - _LENGTH_SHARE) + np.float32(_LENGTH_SHARE) * relative)
+def _gained(known: Sequence[_Weighed], norms: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What each slot gains from terms with few postings, in one go: a call per term takes longer than its sums."""
+    if not known:
+        return np.zeros(len(norms), dtype=np.float64)
+    slots = np.frombuffer(b"".join([postings.slots for _, _, postings in known]), dtype=np.uint32)
+    counts = np.frombuffer(b"".join([postings.counts for _, _, postings in known]), dtype=np.uint16)
+    weights = np.repeat([weight for weight, _, _ in known], [len(postings.slots) for _, _, postings in known])
+    gained = np.bincount(slots, weights=weights * counts / (counts + norms[slots]), minlength=len(norms))
+    return gained.astype(np.float64, copy=False)
+
+
+def _weight(frequency: int, items: int) -> float:
+    return math.log1p((items - frequency + 0.5) / (frequency + 0.5))
+
+
+@overload
+def _length_norm(relative: float) -> float: ...
+@overload
+def _length_norm(relative: NDArray[np.float32]) -> NDArray[np.float32]: ...
+def _length_norm(relative: float | NDArray[np.float32]) -> float | NDArray[np.float32]:
+    """`relative`: length in terms of the average."""
+    return _SATURATION * (1 - _LENGTH_SHARE + _LENGTH_SHARE * relative)

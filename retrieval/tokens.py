@@ -38,7 +38,10 @@ def terms(text: str) -> list[str]:
     found: list[str] = []
     for token in _TOKEN.findall(fold(text)):
         if token.isalnum():
-            _append_word(found, token)
+            if token.isascii() and len(token) <= _LONGEST_TERM:
+                found.append(token)
+            else:
+                _append_word(found, token)
             continue
         if len(token) <= _LONGEST_TERM:
             found.append(token)

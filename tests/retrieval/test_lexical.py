@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retrieval import lexical
 from retrieval.lexical import LexicalIndex
 from retrieval.tokens import fold, terms
 
@@ -67,6 +69,36 @@ def test_words_nobody_has_make_a_match_weaker():
     plain = index.search("renew certificate", 1)[0][1]
     diluted = index.search("renew certificate of flugelhorn zeppelin", 1)[0][1]
     assert diluted < 0.7 * plain
+
+
+@pytest.mark.parametrize("short_postings", [0, 1, 1_000])
+def test_scores_are_bm25_divided_by_what_the_question_itself_would_score(
+    short_postings: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(lexical, "_SHORT_POSTINGS", short_postings)
+    texts = ["mail mail dns", "dns", "dns ssl slow slow slow", "mail", "cron php"]
+    average = 12 / 5
+
+    def gain(frequency: int, count: int, length: int) -> float:
+        norm = 0.9 * (0.6 + 0.4 * length / average)
+        return math.log(1 + (5 - frequency + 0.5) / (frequency + 0.5)) * count / (count + norm)
+
+    best = gain(2, 2, 4) + gain(3, 1, 4) + gain(0, 1, 4)
+    found = dict(index_of(*texts).search("mail mail dns zzz", 9))
+    assert found == {
+        item(0): pytest.approx((gain(2, 2, 3) + gain(3, 1, 3)) / best),
+        item(1): pytest.approx(gain(3, 1, 1) / best),
+        item(2): pytest.approx(gain(3, 1, 5) / best),
+        item(3): pytest.approx(gain(2, 1, 1) / best),
+    }
+
+
+def test_a_long_question_is_matched_by_its_rare_words():
+    common = [f"common{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+    asked = " ".join([*common, *(f"{word} {word[::-1]}" for word in common), "needle"])
+    index = index_of(asked, "needle", *[" ".join(common)] * 20)
+    assert [found for found, _ in index.search(asked, 2)] == [item(0), item(1)]
+    assert index.search(asked, 1)[0][1] == pytest.approx(1.0)
 
 
 def test_adding_again_replaces():
