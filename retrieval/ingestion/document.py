@@ -16,6 +16,9 @@ BlockKind = Literal["heading", "paragraph", "list", "table", "code"]
 MAXIMUM_CHARACTERS = 5_000_000
 """Of canonical text; about 2,000 printed pages."""
 
+MAXIMUM_HEADING = 300
+"""Characters; anything longer that is marked as a heading is a paragraph in large print."""
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -89,7 +92,9 @@ class DocumentBuilder:
 
     def heading(self, level: int, text: str) -> None:
         text = " ".join(clean(text).split())
-        if not text:
+        if len(text) > MAXIMUM_HEADING:
+            self.paragraph(text)
+        if not 0 < len(text) <= MAXIMUM_HEADING:
             return
         while self._open_headings and self._open_headings[-1][0] >= level:
             self._open_headings.pop()

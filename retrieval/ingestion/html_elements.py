@@ -34,6 +34,12 @@ KNOWN: Final = (
 )
 """Anything else between angle brackets in Markdown is a placeholder such as `<your-domain>`, or a component."""
 
+NESTING: Final = KNOWN - _names(
+    "a area base body br col colgroup dd dt embed head hr html img input li link meta optgroup option p param path",
+    "rp rt script source style tbody td tfoot th thead tr track wbr",
+)
+"""Elements that stand inside each other for as long as nobody closes them."""
+
 _DROPPED = _names(
     "script style noscript template nav aside iframe object embed svg canvas audio video button select textarea input",
     "datalist dialog head title rp del s strike",

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from desk.errors import RefusedDocumentError
+
 from . import html_table
 from .decoding import clean, decode
 from .document import DocumentBuilder, Metadata
-from .html_elements import BLOCKS, CODE, HEADINGS, LISTS, children_reversed, is_boilerplate
+from .html_elements import BLOCKS, CODE, HEADINGS, LISTS, NESTING, children_reversed, is_boilerplate
 from .inline_text import InlineText
 
 _DECLARED_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]{1,40})""", re.I)
+_TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)")
+_MAXIMUM_DEPTH = 1000
 _SECTIONING = frozenset({"article", "main", "section"})
 _MAXIMUM_INDENT = 8
 """List levels; deeper ones are indented no further."""
@@ -28,6 +32,7 @@ def read_html(raw: bytes, builder: DocumentBuilder) -> Metadata:
 
 
 def read_markup(markup: str, builder: DocumentBuilder) -> Metadata:
+    _refuse_endless_nesting(markup)
     tree = LexborHTMLParser(markup)
     if tree.body is not None:
         _PageReader(builder).read(_content(tree, tree.body))
@@ -38,6 +43,18 @@ def read_markup(markup: str, builder: DocumentBuilder) -> Metadata:
     root = tree.root
     language = (root.attributes.get("lang") or "") if root else ""
     return Metadata(title, language.split("-")[0].lower())
+
+
+def _refuse_endless_nesting(markup: str) -> None:
+    """The parser's time grows with the depth of every element: 3 s at 40,000, hours at a few million."""
+    depth = 0
+    for end, name in _TAG.findall(markup):
+        if name.lower() in NESTING:
+            depth = max(0, depth - 1) if end else depth + 1
+            if depth > _MAXIMUM_DEPTH:
+                raise RefusedDocumentError(
+                    f"The page is broken: its elements are nested more than {_MAXIMUM_DEPTH:,} deep."
+                )
 
 
 def _content(tree: LexborHTMLParser, body: LexborNode) -> LexborNode:
@@ -149,9 +166,9 @@ class _PageReader:
     def _list_item(self, text: str) -> None:
         """The first line carries the marker, further ones stand under its text."""
         level = self._lists[-1]
-        for outer in self._lists[:-1][-_MAXIMUM_INDENT:]:
+        for outer in self._lists[-1 - _MAXIMUM_INDENT : -1]:
             outer.marker = ""
-        indent = sum(outer.width for outer in self._lists[:-1][:_MAXIMUM_INDENT])
+        indent = sum(outer.width for outer in self._lists[: min(len(self._lists) - 1, _MAXIMUM_INDENT)])
         first = f"{level.marker} ".rjust(level.width) if level.marker else " " * level.width
         level.marker = ""
         lines = text.split("\n")

@@ -27,6 +27,8 @@ _FRONT_MATTER = re.compile(
     r"\A\s*(?P<fence>---|\+\+\+)[ \t]*\n(?P<body>.{0,20000}?)\n(?P=fence)[ \t]*(?:\n|\Z)", re.DOTALL
 )
 _FENCE = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+){0,9}(?P<fence>`{3,}|~{3,})(?P<info>.*)")
+_MAXIMUM_NESTING = 100
+"""Of quotes, lists and emphasis; the parser leaves out what is deeper."""
 _TAG_NAME = re.compile(r"</?([A-Za-z][\w-]*)")
 _COMPONENT = re.compile(r"</?[A-Z][a-z]\w*")
 
@@ -125,7 +127,9 @@ def _container(match: re.Match[str]) -> str:
 
 
 def _renderer() -> MarkdownIt:
-    renderer = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    renderer = MarkdownIt("commonmark", {"html": True, "maxNesting": _MAXIMUM_NESTING}).enable(
+        ["table", "strikethrough"]
+    )
     renderer.add_render_rule("html_inline", _render_inline_html)
     renderer.add_render_rule("html_block", _render_html_block)
     return renderer

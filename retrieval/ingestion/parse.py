@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
+from textwrap import shorten
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from desk.errors import RefusedDocumentError
 
 from .decoding import clean
-from .document import DocumentBuilder, Metadata, ParsedDocument
+from .document import MAXIMUM_HEADING, DocumentBuilder, Metadata, ParsedDocument
 from .html_format import read_html
 from .languages import detect_language
 from .markdown_format import read_markdown
@@ -74,7 +75,7 @@ def parse(name: str, raw: bytes, media_type: str = "") -> ParsedDocument:
     metadata = form.read(raw, builder)
     if builder.is_empty:
         raise RefusedDocumentError("No text was found in the file, or nothing but navigation and pictures.")
-    title = " ".join(clean(metadata.title).split())
+    title = shorten(clean(metadata.title), MAXIMUM_HEADING, placeholder="\u2026")
     if not title and len(builder.top_headings) == 1:
         title = builder.top_headings[0]
     document = builder.finish(title or _title_from_name(name), "", form.media_types[0])
