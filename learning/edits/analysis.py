@@ -11,9 +11,12 @@ from desk.ports import EditAnalysis, EditChange, Span
 
 from .alignment import Alignment, align
 from .envelope import Envelope, open_envelope
-from .kinds import Difference, Side, compare
+from .comparison import compare
+from .kinds import Difference, Side
 from .notes import notes_of
-from .statements import Statement, courtesy_of, covered, ordered, split, telling
+from .reading import joined
+from .statements import Statement, ordered, split
+from .vocabulary import vocabulary
 
 EXAMPLE_SIMILARITY = 0.70
 REWORDED = 0.15
@@ -83,7 +86,7 @@ def _kept(before: _Text, found: Iterable[Difference]) -> bool:
     reworded = sum(difference.substance for difference in found)
     if reworded == 0:
         return True
-    told = sum(len(telling(statement.tokens, statement.marks)) for statement in before.statements)
+    told = sum(len(statement.reading.telling) for statement in before.statements)
     return reworded <= told * REWORDED
 
 
@@ -149,7 +152,7 @@ def _inside(before: _Text, after: _Text, alignment: Alignment) -> Iterable[Diffe
         sides = [
             Side(
                 side.text,
-                [token for index in places for token in side.statements[index].tokens],
+                joined([side.statements[index].reading for index in places]),
                 side.statements[places[0]].body_start,
                 known,
                 capitals,
@@ -182,7 +185,7 @@ def _moved(before: _Text, after: _Text, alignment: Alignment) -> Iterable[Differ
         crossed = [x for x, y in anchored if (x < b) != (y < a)]
         one, two = before.statements[b], after.statements[a]
         step = _is_step(one) and any(_is_step(before.statements[x]) for x in crossed)
-        if courtesy_of(one.tokens, one.marks) or not step:
+        if one.reading.courtesy or not step:
             yield Difference("formatting", one.span, two.span, meaning=False)
         else:
             yield Difference("step_removed", one.span, (two.start, two.start), meaning=True)
@@ -198,11 +201,11 @@ def _is_step(statement: Statement) -> bool:
     """A numbered item, "then ..." or an instruction that opens with its verb."""
     if ordered(statement):
         return True
-    tokens = [t for i, t in enumerate(statement.tokens) if i not in covered(statement.marks, "tone", "wrapper")]
+    soft = statement.reading.covered("tone", "wrapper")
+    tokens = [t for i, t in enumerate(statement.tokens) if i not in soft]
     if len(tokens) < 2 or tokens[0].kind != "word":
         return False
-    first = telling(tokens[:1], [])
-    return bool(first) and tokens[1].key in _AFTER_VERB
+    return tokens[0].key not in vocabulary().function_words and tokens[1].key in _AFTER_VERB
 
 
 def _increasing(values: Sequence[int]) -> set[int]:
@@ -234,19 +237,17 @@ def _increasing(values: Sequence[int]) -> set[int]:
 
 def _whole(statement: Statement, kind: str, place: int) -> Difference:
     """A statement only one side has."""
-    tokens, found = statement.tokens, statement.marks
-    courtesy = courtesy_of(tokens, found)
-    if courtesy:
-        return Difference(courtesy, statement.span, (place, place), meaning=False)
-    told = telling(tokens, found)
-    if not told:
+    reading = statement.reading
+    if reading.courtesy:
+        return Difference(reading.courtesy, statement.span, (place, place), meaning=False)
+    if not reading.telling:
         return Difference(
-            "formatting" if all(t.kind == "sign" for t in tokens) else "tone",
+            "formatting" if all(t.kind == "sign" for t in reading.tokens) else "tone",
             statement.span,
             (place, place),
             meaning=False,
         )
-    return Difference("promise" if covered(found, "promise") else kind, statement.span, (place, place), meaning=True)
+    return Difference("promise" if reading.promises else kind, statement.span, (place, place), meaning=True)
 
 
 def _place(after: _Text, before: _Text, index: int, alignment: Alignment) -> int:

@@ -118,7 +118,7 @@ def _after_name(text: str, position: int, end: int, none: int) -> int:
         return none
     if boundary is None and stop == end and end < len(text) and not text[position:end].endswith("\n"):
         return none
-    known = vocabulary().phrases
+    known = vocabulary().first_words
     statement = [w for w in name if w[0].islower() and w.casefold() in known and w.casefold() not in _NAME_WORDS]
     if statement:
         return none

@@ -9,9 +9,10 @@ from functools import cached_property
 
 from desk.ports import Span
 
+from .reading import Reading, read, stem
 from .tokens import Token, lex
 from .values import compose
-from .vocabulary import Mark, Phrase, vocabulary
+from .vocabulary import vocabulary
 
 _BOUNDARY = re.compile(r"[.!?…]+[\"'”»)\]*_]*(?=\s)|[。！？]+|(?:[ \t]*\r?\n)+|;(?=\s)")
 _LAST_WORD = re.compile(r"(?<![^\s(])([^\s(]{1,12})$")
@@ -23,16 +24,6 @@ _NUMBERED = re.compile(r"\s*(?:(?:step|schritt|étape|paso)\s+\d|\d{1,2}[.)]\s)"
 _SEQUENCE = frozenset(
     "then first next afterwards finally once second dann zuerst danach anschließend puis ensuite luego primero después enfin".split()
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Marked:
-    """A phrase of the word lists found among tokens: its range and what it stands for."""
-
-    first: int
-    after: int
-    mark: Mark
-    value: str
 
 
 @dataclass
@@ -53,7 +44,7 @@ class Statement:
 
     @cached_property
     def tokens(self) -> list[Token]:
-        return compose(lex(self.text, [(self.body_start, self.end)]))
+        return compose(lex(self.text, self.body_start, self.end))
 
     @cached_property
     def content(self) -> frozenset[object]:
@@ -76,8 +67,8 @@ class Statement:
         )
 
     @cached_property
-    def marks(self) -> list[Marked]:
-        return marks(self.tokens)
+    def reading(self) -> Reading:
+        return read(self.tokens)
 
     @property
     def span(self) -> Span:
@@ -134,94 +125,6 @@ def _ends_statement(text: str, begin: int, match: re.Match[str], end: int) -> bo
     return word not in vocabulary().abbreviations and not (len(word) == 1 and word.isalpha() and word.isascii())
 
 
-def marks(tokens: Sequence[Token]) -> list[Marked]:
-    """Phrases of the word lists, several marks at one place allowed."""
-    known = vocabulary().phrases
-    words = [token.key for token in tokens if token.kind != "sign"]
-    places = [index for index, token in enumerate(tokens) if token.kind != "sign"]
-    found: list[Marked] = []
-    for index, word in enumerate(words):
-        candidates = known.get(word) if isinstance(word, str) else None
-        if candidates is None:
-            continue
-        seen: set[tuple[Mark, str]] = set()
-        for phrase in candidates:
-            if (phrase.mark, phrase.value) not in seen and _matches(words, index, phrase):
-                seen.add((phrase.mark, phrase.value))
-                after = places[index + len(phrase.words) - 1] + 1
-                found.append(Marked(places[index], after, phrase.mark, phrase.value))
-    return found
-
-
-def _matches(words: Sequence[object], index: int, phrase: Phrase) -> bool:
-    wanted = phrase.words
-    return len(wanted) == 1 or tuple(words[index : index + len(wanted)]) == wanted
-
-
-def covered(found: Sequence[Marked], *wanted: Mark) -> set[int]:
-    """Token positions that phrases with one of these marks stand on."""
-    return {index for mark in found if mark.mark in wanted for index in range(mark.first, mark.after)}
-
-
-def negations(found: Sequence[Marked]) -> list[int]:
-    """Positions of negations that count: "do not hesitate" and its kin left out."""
-    harmless = covered(found, "harmless_negation")
-    return [mark.first for mark in found if mark.mark == "negation" and mark.first not in harmless]
-
-
-def conditions(found: Sequence[Marked]) -> list[int]:
-    harmless = covered(found, "harmless_condition", "harmless_negation")
-    return [mark.first for mark in found if mark.mark == "condition" and mark.first not in harmless]
-
-
-def courtesy_of(tokens: Sequence[Token], found: Sequence[Marked]) -> str:
-    """ "apology" or "tone" when these words only are courteous, "" when they tell the customer something."""
-    polite = covered(found, "courtesy", "apology")
-    if not polite:
-        return "tone" if tokens and not _telling(tokens, found) else ""
-    hard = {"number", "amount", "duration", "url", "email", "phone"}
-    if any(token.kind in hard for token in tokens):
-        return ""
-    if any(index not in polite for index in negations(found)):
-        return ""
-    telling = [index for index in _telling(tokens, found) if index not in polite]
-    if len(telling) > max(6, 2 * len(polite)):
-        return ""
-    return "apology" if covered(found, "apology") else "tone"
-
-
-def _telling(tokens: Sequence[Token], found: Sequence[Marked]) -> list[int]:
-    """Positions of words that are neither function words nor courtesy."""
-    known = vocabulary().function_words
-    soft = covered(found, "tone", "courtesy", "apology", "wrapper", "harmless_negation", "harmless_condition")
-    hard = set(negations(found)) | set(conditions(found))
-    return [
-        index
-        for index, token in enumerate(tokens)
-        if token.kind != "sign"
-        and index not in soft
-        and (index in hard or token.is_value or token.kind == "entity" or token.key not in known)
-    ]
-
-
-def telling(tokens: Sequence[Token], found: Sequence[Marked]) -> list[int]:
-    return _telling(tokens, found)
-
-
 def ordered(statement: Statement) -> bool:
     """Whether its place in the text matters: a numbered step or one that says "then"."""
     return statement.numbered or any(token.key in _SEQUENCE for token in statement.tokens[:2])
-
-
-_ENDINGS = ("ing", "ed", "es", "en", "er", "ez", "s", "e", "n", "t", "d", "r")
-
-
-def stem(word: str) -> str:
-    """Enough of a word to recognise its inflections; never shorter than four letters."""
-    word = word.removesuffix("'s")
-    if len(word) < 5 or not word.isalpha():
-        return word.removesuffix("s") if len(word) > 2 and word.isalpha() else word
-    for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= (3 if ending in ("ez", "er") else 4):
-            return word[: -len(ending)]
-    return word

@@ -9,14 +9,14 @@ import re
 import unicodedata
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-
-from desk.ports import Span
+from functools import lru_cache
 
 from .vocabulary import vocabulary
 
 _PATTERN = re.compile(
     r"""
-    (?P<url>(?:https?://|www\.)[^\s<>"']+)
+    (?P<plain>[A-Za-zÀ-ɏ]+(?=[\s,;:!?)"]|\.?(?:\s|$)))
+  | (?P<url>(?:https?://|www\.)[^\s<>"']+)
   | (?P<email>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)
   | (?P<phone>(?:\+|\b00)[1-9](?:[ .\-/]?\(?\d+\)?){2,7}
       | \(\d{2,5}\)[ ]?\d{3,}(?:[ .\-]\d{2,})* | \b\d{3}[ .-]\d{3}[ .-]\d{4}\b | \b0\d{2,4}[ ]?[/-][ ]?\d{4,}(?:[ -]\d+)* )
@@ -33,13 +33,13 @@ _PATTERN = re.compile(
     """,
     re.VERBOSE,
 )  # fmt: skip
+_PLAIN = re.compile(r"\d+|[^\W\d]+|\S")
 _TRAILING = ".,;:!?)]}>*_…'\"”»"
 _ENGLISH_ENDINGS = {"'ll": "will", "'re": "are", "'ve": "have", "'m": "am", "'d": "would"}
 _WHOLE = {"can't": ("can", 3), "cannot": ("can", 3), "won't": ("will", 2), "shan't": ("shall", 3), "cant": ("can", 3)}
 _IS_CONTRACTED = {"it", "that", "there", "here", "what", "he", "she", "who", "where", "how"}
 _ELISIONS = {
     "l": "le", "d": "de", "j": "je", "n": "n", "c": "ce", "s": "s", "m": "me", "t": "te", "qu": "que", "jusqu": "jusque",
-    
 }  # fmt: skip
 
 
@@ -64,28 +64,30 @@ class Token:
         return self.kind not in ("word", "sign", "entity")
 
 
-def lex(text: str, spans: tuple[Span, ...] | list[Span]) -> list[Token]:
-    """The raw tokens of these ranges of the text; numbers are not joined with their units yet."""
+def lex(text: str, start: int, end: int) -> list[Token]:
+    """The raw tokens of this range of the text; numbers are not joined with their units yet."""
     tokens: list[Token] = []
-    for start, end in spans:
-        position = start
-        while match := _PATTERN.search(text, position, end):
-            position = match.end()
-            kind = match.lastgroup or "sign"
-            begin, stop, value = match.start(), match.end(), match.group()
-            if kind == "word":
-                tokens.extend(_words(value, begin))
-                continue
-            if kind in ("url", "path", "name"):
-                value = _trimmed(value)
-                stop = position = begin + len(value)
-            if kind == "name" and not _is_name(value):
-                first = value.split(".", 1)[0]
-                position = begin + len(first)
-                tokens.extend(_plain(text, begin, position))
-                continue
-            tokens.append(Token(begin, stop, value, kind, value))
+    for match in _PATTERN.finditer(text, start, end):
+        kind, value, begin = match.lastgroup or "sign", match.group(), match.start()
+        if kind in ("plain", "word"):
+            for offset, stop, key in _words(value):
+                tokens.append(Token(begin + offset, begin + stop, key, "word", value[offset:stop]))
+        elif kind in ("url", "path", "name"):
+            tokens.extend(_address(value, begin, kind))
+        else:
+            tokens.append(Token(begin, match.end(), value, kind, value))
     return tokens
+
+
+def _address(value: str, start: int, kind: str) -> Iterator[Token]:
+    """A link, path or host without the signs that end the sentence, or the words that only looked like one."""
+    trimmed = _trimmed(value)
+    if kind == "name" and not _is_name(trimmed):
+        yield from _plain(value, start)
+        return
+    yield Token(start, start + len(trimmed), trimmed, kind, trimmed)
+    for place in range(len(trimmed), len(value)):
+        yield Token(start + place, start + place + 1, value[place], "sign", value[place])
 
 
 def _trimmed(value: str) -> str:
@@ -104,38 +106,29 @@ def _is_name(value: str) -> bool:
     return not path and ending in words.file_endings
 
 
-def _plain(text: str, start: int, end: int) -> Iterator[Token]:
-    """The words and numbers of something that only looked like a host name."""
-    for match in re.finditer(r"\d+|[^\W\d]+|\S", text[start:end]):
-        begin, value = start + match.start(), match.group()
-        if value[0].isdigit():
-            yield Token(begin, begin + len(value), value, "number", value)
-        elif value[0].isalpha():
-            yield from _words(value, begin)
+def _plain(value: str, start: int) -> Iterator[Token]:
+    for match in _PLAIN.finditer(value):
+        part, begin = match.group(), start + match.start()
+        if part[0].isalpha():
+            for offset, stop, key in _words(part):
+                yield Token(begin + offset, begin + stop, key, "word", part[offset:stop])
         else:
-            yield Token(begin, begin + len(value), value, "sign", value)
+            kind = "number" if part[0].isdigit() else "sign"
+            yield Token(begin, begin + len(part), part, kind, part)
 
 
-def _words(value: str, start: int) -> Iterator[Token]:
-    if value.isascii() and value.isalpha():
-        key = value.lower()
-        whole = _WHOLE.get(key) if len(key) <= 6 else None
-        if whole is None:
-            yield Token(start, start + len(value), key, "word", value)
-            return
+@lru_cache(maxsize=50_000)
+def _words(value: str) -> tuple[tuple[int, int, str], ...]:
+    """The words a written word stands for, as [start, end) in it and key."""
     key = _folded(value)
     split = _contraction(key) if len(key) == len(value) else None
     if split is None:
-        yield Token(start, start + len(value), key.replace("-", "") if "-" in key else key, "word", value)
-        return
+        return ((0, len(value), key.replace("-", "")),)
     (first, at), second = split
-    yield Token(start, start + at, first, "word", value[:at])
-    rest = value[at:]
     if second:
-        yield Token(start + at, start + len(value), second, "word", rest)
-        return
-    offset = at + (1 if rest[:1] in "'’-" else 0)
-    yield from _words(value[offset:], start + offset)
+        return (0, at, first), (at, len(value), second)
+    offset = at + (1 if value[at : at + 1] in "'’-" else 0)
+    return (0, at, first), *((offset + begin, offset + end, word) for begin, end, word in _words(value[offset:]))
 
 
 def _folded(value: str) -> str:

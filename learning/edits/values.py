@@ -69,7 +69,7 @@ def compose(tokens: list[Token]) -> list[Token]:
     while position < len(tokens):
         token = tokens[position]
         if token.kind == "word":
-            joined = _from_word(tokens, position, words) if token.key in _starters(words) else None
+            joined = _from_word(tokens, position, words) if token.key in words.value_starters else None
         else:
             joined = _from_sign(tokens, position, words)
         if joined is None:
@@ -79,27 +79,6 @@ def compose(tokens: list[Token]) -> list[Token]:
             value, position = joined
             composed.append(value)
     return composed
-
-
-_STARTERS: dict[int, frozenset[str]] = {}
-
-
-def _starters(words: Vocabulary) -> frozenset[str]:
-    """Words a value can start with."""
-    known = _STARTERS.get(id(words))
-    if known is None:
-        known = frozenset(
-            {
-                *words.numbers,
-                *words.numbers_before_units,
-                *words.months,
-                *words.weekdays,
-                *words.relative_days,
-                *words.currencies,
-            }
-        )
-        _STARTERS[id(words)] = known
-    return known
 
 
 def _join(tokens: list[Token], first: int, after: int, kind: str, key: Hashable) -> tuple[Token, int]:

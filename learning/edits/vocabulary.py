@@ -15,8 +15,8 @@ from typing import Any, Literal, cast
 LANGUAGES = ("english", "german", "french", "spanish")
 
 Mark = Literal[
-    "negation", "harmless_negation", "modality", "wrapper", "courtesy", "apology", "tone", "promise", "condition",
-    "harmless_condition",
+    "negation", "harmless_negation", "modality", "wrapper", "courtesy", "apology", "tone", "promise",
+    "harmless_promise", "condition", "harmless_condition",
 ]  # fmt: skip
 Words = tuple[str, ...]
 
@@ -34,8 +34,11 @@ class Phrase:
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     function_words: frozenset[str]
-    phrases: Mapping[str, tuple[Phrase, ...]]
-    """By first word, longest first."""
+    single: Mapping[str, tuple[tuple[Mark, str], ...]]
+    """Marks of single words, with the class of a modal."""
+    phrases: Mapping[Words, tuple[Phrase, ...]]
+    """Phrases of two words and more, by their first two, longest first."""
+    first_words: frozenset[str]
     numbers: Mapping[str, int]
     numbers_before_units: Mapping[str, int]
     months: Mapping[str, int]
@@ -55,10 +58,12 @@ class Vocabulary:
     file_endings: frozenset[str]
     size_units: frozenset[str]
     percent: frozenset[str]
+    value_starters: frozenset[str]
+    """Words a number, a date or an amount can start with."""
 
 
 def _table(name: str) -> dict[str, Any]:
-    return tomllib.loads((files(__package__) / "words" / f"{name}.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((files("learning.edits") / "words" / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def _phrases(table: Mapping[str, Any]) -> Iterable[Phrase]:
@@ -70,6 +75,7 @@ def _phrases(table: Mapping[str, Any]) -> Iterable[Phrase]:
         ("apology", "", table["apology"]["phrases"]),
         ("tone", "", table["tone"]["words"]),
         ("promise", "", table["promise"]["phrases"]),
+        ("harmless_promise", "", table["promise"]["harmless"]),
         ("condition", "", table["condition"]["words"]),
         ("harmless_condition", "", table["condition"]["harmless"]),
     ]
@@ -82,11 +88,20 @@ def _phrases(table: Mapping[str, Any]) -> Iterable[Phrase]:
             yield Phrase(tuple(entry.casefold().split()), mark, value)
 
 
-def _by_first_word(phrases: Iterable[Phrase]) -> dict[str, tuple[Phrase, ...]]:
-    grouped: dict[str, list[Phrase]] = {}
+def _by_first_words(phrases: Iterable[Phrase]) -> dict[Words, tuple[Phrase, ...]]:
+    grouped: dict[Words, list[Phrase]] = {}
     for phrase in phrases:
-        grouped.setdefault(phrase.words[0], []).append(phrase)
-    return {word: tuple(sorted(found, key=lambda p: -len(p.words))) for word, found in grouped.items()}
+        if len(phrase.words) > 1:
+            grouped.setdefault(phrase.words[:2], []).append(phrase)
+    return {words: tuple(sorted(found, key=lambda p: -len(p.words))) for words, found in grouped.items()}
+
+
+def _single(phrases: Iterable[Phrase]) -> dict[str, tuple[tuple[Mark, str], ...]]:
+    grouped: dict[str, dict[tuple[Mark, str], None]] = {}
+    for phrase in phrases:
+        if len(phrase.words) == 1:
+            grouped.setdefault(phrase.words[0], {})[phrase.mark, phrase.value] = None
+    return {word: tuple(found) for word, found in grouped.items()}
 
 
 def _opposites(tables: Iterable[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
@@ -103,6 +118,7 @@ def vocabulary() -> Vocabulary:
     """The merged lists; read from the package once per process."""
     common = _table("common")
     tables = [_table(language) for language in LANGUAGES]
+    phrases = [phrase for table in tables for phrase in _phrases(table)]
 
     def words(section: str, key: str = "words") -> frozenset[str]:
         return frozenset(word.casefold() for table in tables for word in table[section][key])
@@ -110,14 +126,18 @@ def vocabulary() -> Vocabulary:
     def mapping(section: str) -> dict[str, Any]:
         return {word.casefold(): value for table in tables for word, value in table[section].items()}
 
+    numbers, months, weekdays = mapping("numbers"), mapping("months"), mapping("weekdays")
+    before_units, relative_days = mapping("numbers_before_units"), mapping("relative_days")
     return Vocabulary(
         function_words=words("function"),
-        phrases=_by_first_word(phrase for table in tables for phrase in _phrases(table)),
-        numbers=mapping("numbers"),
-        numbers_before_units=mapping("numbers_before_units"),
-        months=mapping("months"),
-        weekdays=mapping("weekdays"),
-        relative_days=mapping("relative_days"),
+        single=_single(phrases),
+        phrases=_by_first_words(phrases),
+        first_words=frozenset(phrase.words[0] for phrase in phrases),
+        numbers=numbers,
+        numbers_before_units=before_units,
+        months=months,
+        weekdays=weekdays,
+        relative_days=relative_days,
         units=mapping("units"),
         working=words("working"),
         opposites=_opposites(tables),
@@ -130,4 +150,5 @@ def vocabulary() -> Vocabulary:
         file_endings=frozenset(common["names"]["file_endings"]),
         size_units=frozenset(common["names"]["size_units"]),
         percent=frozenset(common["percent"]["words"]),
+        value_starters=frozenset({*numbers, *before_units, *months, *weekdays, *relative_days, *common["currencies"]}),
     )

@@ -1,0 +1,155 @@
+"""What the words of a statement do: which of them deny, allow, promise or are merely courteous."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from .tokens import Token
+from .vocabulary import Mark, vocabulary
+
+_HARD = frozenset({"number", "amount", "duration", "url", "email", "phone"})
+"""Values that no courtesy carries."""
+_SOFT: tuple[Mark, ...] = (
+    "tone", "courtesy", "apology", "wrapper", "harmless_negation", "harmless_condition",
+)  # fmt: skip
+_ENDINGS = ("ing", "ed", "es", "en", "er", "ez", "s", "e", "n", "t", "d", "r")
+_CHATTER = 6
+"""Telling words a courteous sentence may hold beside its phrases: "sorry your shop was down this morning"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A phrase of the word lists found among tokens: its range and what it stands for."""
+
+    first: int
+    after: int
+    mark: Mark
+    value: str
+
+    @property
+    def places(self) -> range:
+        return range(self.first, self.after)
+
+
+class Reading:
+    """Tokens and the phrases of the word lists found among them."""
+
+    def __init__(self, tokens: Sequence[Token], marks: Sequence[Marked]) -> None:
+        self.tokens = tokens
+        self.marks = marks
+        self._covered: dict[tuple[Mark, ...], frozenset[int]] = {}
+
+    def covered(self, *wanted: Mark) -> frozenset[int]:
+        """Token positions that phrases with one of these marks stand on."""
+        known = self._covered.get(wanted)
+        if known is None:
+            known = frozenset(place for mark in self.marks if mark.mark in wanted for place in mark.places)
+            self._covered[wanted] = known
+        return known
+
+    @property
+    def soft(self) -> frozenset[int]:
+        """Positions of words that only are courteous."""
+        return self.covered(*_SOFT)
+
+    @cached_property
+    def negations(self) -> list[int]:
+        """Positions of negations that count: "do not hesitate" and its kin left out."""
+        harmless = self.covered("harmless_negation")
+        return [mark.first for mark in self.marks if mark.mark == "negation" and mark.first not in harmless]
+
+    @cached_property
+    def conditions(self) -> list[int]:
+        harmless = self.covered("harmless_condition", "harmless_negation")
+        return [mark.first for mark in self.marks if mark.mark == "condition" and mark.first not in harmless]
+
+    @cached_property
+    def promises(self) -> list[Marked]:
+        """Phrases that bind the company; "we will need" and its kin left out."""
+        harmless = self.covered("harmless_promise")
+        return [mark for mark in self.marks if mark.mark == "promise" and mark.first not in harmless]
+
+    @cached_property
+    def telling(self) -> list[int]:
+        """Positions of words that are neither function words nor courtesy."""
+        known = vocabulary().function_words
+        hard = {*self.negations, *self.conditions}
+        return [
+            place
+            for place, token in enumerate(self.tokens)
+            if token.kind != "sign"
+            and place not in self.soft
+            and (place in hard or token.kind != "word" or token.key not in known)
+        ]
+
+    @cached_property
+    def courtesy(self) -> str:
+        """ "apology" or "tone" when these words only are courteous, "" when they tell the customer something."""
+        polite = self.covered("courtesy", "apology")
+        if not polite:
+            return "tone" if self.tokens and not self.telling else ""
+        if any(token.kind in _HARD for token in self.tokens) or any(place not in polite for place in self.negations):
+            return ""
+        beside = sum(1 for place in self.telling if place not in polite)
+        if beside > max(_CHATTER, 2 * len(polite)):
+            return ""
+        return "apology" if self.covered("apology") else "tone"
+
+    def part(self, places: Sequence[int]) -> Reading:
+        """The reading of some of the tokens, in this order; phrases that are cut are lost."""
+        at = {place: index for index, place in enumerate(places)}
+        marks = [
+            Marked(at[mark.first], at[mark.after - 1] + 1, mark.mark, mark.value)
+            for mark in self.marks
+            if mark.first in at and mark.after - 1 in at
+        ]
+        return Reading([self.tokens[place] for place in places], marks)
+
+
+def read(tokens: Sequence[Token]) -> Reading:
+    """Find the phrases of the word lists; several may stand at one place."""
+    words = vocabulary()
+    keys = [token.key for token in tokens if token.kind != "sign"]
+    places = [place for place, token in enumerate(tokens) if token.kind != "sign"]
+    found: list[Marked] = []
+    for index, key in enumerate(keys):
+        if not isinstance(key, str) or key not in words.first_words:
+            continue
+        found.extend(Marked(places[index], places[index] + 1, mark, value) for mark, value in words.single.get(key, ()))
+        following = keys[index + 1] if index + 1 < len(keys) else ""
+        if not isinstance(following, str):
+            continue
+        for phrase in words.phrases.get((key, following), ()):
+            length = len(phrase.words)
+            if length == 2 or tuple(keys[index : index + length]) == phrase.words:
+                found.append(Marked(places[index], places[index + length - 1] + 1, phrase.mark, phrase.value))
+    return Reading(tokens, found)
+
+
+def joined(readings: Sequence[Reading]) -> Reading:
+    """The reading of several statements as one."""
+    if len(readings) == 1:
+        return readings[0]
+    tokens: list[Token] = []
+    marks: list[Marked] = []
+    for reading in readings:
+        at = len(tokens)
+        marks.extend(Marked(mark.first + at, mark.after + at, mark.mark, mark.value) for mark in reading.marks)
+        tokens.extend(reading.tokens)
+    return Reading(tokens, marks)
+
+
+@lru_cache(maxsize=50_000)
+def stem(word: str) -> str:
+    """Enough of a word to recognise its inflections; three or four letters at least."""
+    word = word.removesuffix("'s")
+    if not word.isalpha():
+        return word
+    if len(word) < 5:
+        return word.removesuffix("s") if len(word) > 2 else word
+    for ending in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= (3 if ending in ("ez", "er") else 4):
+            return word[: -len(ending)]
+    return word
