@@ -97,6 +97,8 @@ class VectorArena:
             raise ValueError(msg)
         unit = self._unit(np.asarray(query, dtype=np.float32)[np.newaxis], 1)[0]
         with self._lock:
+            if not self._ids:
+                return []
             chosen = self._rows.candidates(unit, len(self._ids), k)
             scores = self._cosines(unit, chosen)
             indices: list[int] = chosen.tolist()
