@@ -233,6 +233,9 @@ class _CappedStream(httpx.AsyncByteStream):
         self._deadline = deadline
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._response.headers.get("content-encoding", "identity") != "identity":
+            msg = "the answer is compressed although that was not asked for"
+            raise httpx.DecodingError(msg)
         stream = self._response.stream
         assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - what an async transport returns
         async for chunk in capped(stream, self._caps, self._deadline, httpx.ReadError, httpx.ReadTimeout):
@@ -271,10 +274,6 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         except TimeoutError as error:
             msg = f"no answer within {self._caps.seconds:g} s"
             raise httpx.ReadTimeout(msg, request=request) from error
-        if response.headers.get("content-encoding", "identity") != "identity":
-            await response.aclose()
-            msg = "the answer is compressed although that was not asked for"
-            raise httpx.DecodingError(msg, request=request)
         return httpx.Response(
             response.status_code,
             headers=response.headers,

@@ -27,6 +27,9 @@ class _CappedStream(httpx2.AsyncByteStream):
         self._deadline = deadline
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._response.headers.get("content-encoding", "identity") != "identity":
+            msg = "the answer is compressed although that was not asked for"
+            raise httpx2.DecodingError(msg)
         stream = self._response.stream
         assert isinstance(stream, httpx2.AsyncByteStream)  # noqa: S101 - what an async transport returns
         async for chunk in capped(stream, self._caps, self._deadline, httpx2.ReadError, httpx2.ReadTimeout):
@@ -60,10 +63,6 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         except TimeoutError as error:
             msg = f"no answer within {self._caps.seconds:g} s"
             raise httpx2.ReadTimeout(msg, request=request) from error
-        if response.headers.get("content-encoding", "identity") != "identity":
-            await response.aclose()
-            msg = "the answer is compressed although that was not asked for"
-            raise httpx2.DecodingError(msg, request=request)
         return httpx2.Response(
             response.status_code,
             headers=response.headers,

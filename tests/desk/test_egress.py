@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from desk.egress import Caps, EgressRules, guarded_client, is_public
 from desk.errors import RefusedAddressError
+from tests.loopback_server import serving
 
 PRIVATE = [
     "0.0.0.1", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.255.255.254", "169.254.169.254", "172.16.0.1",
@@ -96,21 +97,15 @@ async def listening(answer: bytes, pause: float = 0.0) -> AsyncIterator[tuple[in
     """A loopback server that sends `answer` (in single bytes when there is a pause) and keeps what it got."""
     received: list[bytes] = []
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            received.append(await reader.readuntil(b"\r\n\r\n"))
-            for piece in [answer] if not pause else [answer[i : i + 1] for i in range(len(answer))]:
-                writer.write(piece)
-                await writer.drain()
-                await asyncio.sleep(pause)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+    async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await reader.readuntil(b"\r\n\r\n"))
+        for piece in [answer] if not pause else [answer[i : i + 1] for i in range(len(answer))]:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(pause)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1], received
+    async with serving(answering) as port:
+        yield port, received
 
 
 def ok(body: bytes, *headers: str) -> bytes:

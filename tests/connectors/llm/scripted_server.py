@@ -25,6 +25,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.loopback_server import serving
+
 Step = Mapping[str, Any]
 USAGE = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
 
@@ -64,14 +66,6 @@ class ScriptedServer:
         return [request["body"] for request in self.requests]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await self._exchange(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the client hung up, which is what many scripts are about
-        finally:
-            writer.close()
-
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         method, path, _ = head.split(" ", 2)
         headers = dict(re.findall(r"^([^:\r\n]+): ?(.*?)\r$", head, re.MULTILINE))
@@ -148,16 +142,14 @@ class ScriptedServer:
 async def scripted_server(*steps: Step) -> AsyncIterator[tuple[ScriptedServer, str]]:
     """The server and its base URL, `http://127.0.0.1:port/v1`."""
     server = ScriptedServer(*steps)
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
-    async with listening:
-        yield server, f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1"
+    async with serving(server.serve) as port:
+        yield server, f"http://127.0.0.1:{port}/v1"
 
 
 async def run(port: int, steps: Sequence[Step]) -> None:
-    listening = await asyncio.start_server(ScriptedServer(*steps).serve, "127.0.0.1", port)
-    print(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1", flush=True)  # noqa: T201 - for its starter
-    async with listening:
-        await listening.serve_forever()
+    async with serving(ScriptedServer(*steps).serve, port) as chosen_port:
+        print(f"http://127.0.0.1:{chosen_port}/v1", flush=True)  # noqa: T201 - read by whoever started it
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
