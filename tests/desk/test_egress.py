@@ -8,15 +8,17 @@ import ipaddress
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from desk import egress
 from desk.egress import Caps, EgressRules, guarded_client, is_public
 from desk.errors import RefusedAddressError
-from tests.loopback_server import serving
+from tests.loopback_server import certificate_for, serving
 
 PRIVATE = [
     "0.0.0.1", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.255.255.254", "169.254.169.254", "172.16.0.1",
@@ -145,6 +147,30 @@ async def test_a_rebinding_name_is_caught_on_the_next_connection() -> None:
     async with guarded_client(rules, Caps(2)) as client:
         with pytest.raises(RefusedAddressError):
             await client.get("https://rebinding.example/")
+
+
+async def test_tls_is_for_the_name_although_the_connection_goes_to_the_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls, trusted = certificate_for("callback.example", tmp_path)
+    named: list[str | None] = []
+    tls.sni_callback = lambda _socket, name, _context: named.append(name)
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    egress._trusted_authorities.cache_clear()
+
+    async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(ok(b"hello"))
+
+    rules = EgressRules(frozenset({"callback.example", "other.example"}), Answers(["127.0.0.1"]))
+    try:
+        async with serving(answering, tls=tls) as port, guarded_client(rules, Caps(5)) as client:
+            assert (await client.get(f"https://callback.example:{port}/")).text == "hello"
+            with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+                await client.get(f"https://other.example:{port}/")
+    finally:
+        egress._trusted_authorities.cache_clear()
+    assert named == ["callback.example", "other.example"]
 
 
 async def test_an_address_that_refuses_is_followed_by_the_next_one() -> None:
