@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from rapidfuzz.distance import Levenshtein
 
@@ -24,11 +25,19 @@ REWORDED = 0.15
 _GERMAN = frozenset("der die das und sie nicht ist ein eine wir ihre bitte mit für auf den zu".split())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Text:
     text: str
     envelope: Envelope
     statements: list[Statement]
+
+    @cached_property
+    def words(self) -> frozenset[Hashable]:
+        """To know a name that is mentioned elsewhere in the text."""
+        return frozenset(word.strip(".,;:!?()\"'") for word in self.text.casefold().split())
+
+    def mentions(self, word: Hashable) -> bool:
+        return word in self.words
 
 
 class Analyser:
@@ -57,8 +66,7 @@ def analyse(draft: str, sent: str) -> EditAnalysis:
         for d in sorted(found, key=lambda d: (d.before, d.after, d.kind))
     )
     meaning = any(change.meaning for change in changes)
-    kept = _kept(before, found)
-    example = not meaning and (similarity >= EXAMPLE_SIMILARITY or kept)
+    example = not meaning and (similarity >= EXAMPLE_SIMILARITY or _kept(before, found))
     return EditAnalysis(
         similarity=similarity,
         meaning_changed=meaning,
@@ -146,7 +154,6 @@ def _stripped(text: str, span: Span) -> Span:
 def _inside(before: _Text, after: _Text, alignment: Alignment) -> Iterable[Difference]:
     if not alignment.groups:
         return
-    names = _names(before), _names(after)
     german = _is_german(before.statements), _is_german(after.statements)
     for group in alignment.groups:
         sides = [
@@ -154,12 +161,10 @@ def _inside(before: _Text, after: _Text, alignment: Alignment) -> Iterable[Diffe
                 side.text,
                 joined([side.statements[index].reading for index in places]),
                 side.statements[places[0]].body_start,
-                known,
+                side.mentions,
                 capitals,
             )
-            for side, places, known, capitals in zip(
-                (before, after), (group.before, group.after), names, german, strict=True
-            )
+            for side, places, capitals in zip((before, after), (group.before, group.after), german, strict=True)
         ]
         yield from compare(sides[0], sides[1])
 
@@ -167,11 +172,6 @@ def _inside(before: _Text, after: _Text, alignment: Alignment) -> Iterable[Diffe
 def _is_german(statements: Sequence[Statement]) -> bool:
     words = [word for statement in statements for word in statement.raw.casefold().split()[:12]]
     return sum(1 for word in words if word in _GERMAN) * 8 > len(words)
-
-
-def _names(side: _Text) -> frozenset[Hashable]:
-    """Lower-cased words of the whole text, to know a name that is mentioned elsewhere."""
-    return frozenset(word.strip(".,;:!?()\"'") for word in side.text.casefold().split())
 
 
 def _moved(before: _Text, after: _Text, alignment: Alignment) -> Iterable[Difference]:

@@ -364,9 +364,9 @@ class _Comparison:
     def _entity(self, run: Run, i: int | None, j: int | None) -> None:
         one = [i] if i is not None else []
         two = [j] if j is not None else []
-        if i is None and j is not None and self.after.tokens[j].key in self.before.known:
+        if i is None and j is not None and self.before.mentions(self.after.tokens[j].key):
             return
-        if j is None and i is not None and self.before.tokens[i].key in self.after.known:
+        if j is None and i is not None and self.after.mentions(self.before.tokens[i].key):
             return
         if not (set(one) <= self.before.open and set(two) <= self.after.open):
             return

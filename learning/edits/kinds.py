@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
 from desk.ports import Span
@@ -33,8 +33,8 @@ class Side:
     reading: Reading
     place: int
     """Where an empty span stands when the side has no tokens."""
-    known: frozenset[Hashable]
-    """Names that stand anywhere in this text."""
+    mentions: Callable[[Hashable], bool]
+    """Whether a name stands anywhere in this text."""
     nouns_capitalised: bool
     """German: a capital letter does not make a name."""
     tokens: Sequence[Token] = field(init=False)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from .tokens import Token
 from .vocabulary import Mark, vocabulary
@@ -19,8 +19,7 @@ _CHATTER = 6
 """Telling words a courteous sentence may hold beside its phrases: "sorry your shop was down this morning"."""
 
 
-@dataclass(frozen=True, slots=True)
-class Marked:
+class Marked(NamedTuple):
     """A phrase of the word lists found among tokens: its range and what it stands for."""
 
     first: int
@@ -76,11 +75,12 @@ class Reading:
         """Positions of words that are neither function words nor courtesy."""
         known = vocabulary().function_words
         hard = {*self.negations, *self.conditions}
+        soft = self.soft
         return [
             place
             for place, token in enumerate(self.tokens)
             if token.kind != "sign"
-            and place not in self.soft
+            and place not in soft
             and (place in hard or token.kind != "word" or token.key not in known)
         ]
 

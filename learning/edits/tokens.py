@@ -15,7 +15,9 @@ from .vocabulary import vocabulary
 
 _PATTERN = re.compile(
     r"""
-    (?P<plain>[A-Za-zÀ-ɏ]+(?=[\s,;:!?)"]|\.?(?:\s|$)))
+    \s*(?:
+    (?P<plain>[A-Za-zÀ-ɏ]+(?=[\s,;:!?)"/>|<*=\[\]{}]|\.?(?:\s|$)))
+  | (?P<common>[,;:!?"“”«»…*=<>|{}\[\]])
   | (?P<url>(?:https?://|www\.)[^\s<>"']+)
   | (?P<email>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)
   | (?P<phone>(?:\+|\b00)[1-9](?:[ .\-/]?\(?\d+\)?){2,7}
@@ -29,7 +31,7 @@ _PATTERN = re.compile(
   | (?P<ideograph>[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])
   | (?P<word>(?:[^\W\d\u3040-\u30ff\u3400-\u9fff]|[\u0300-\u036f])(?:[^\W\u3040-\u30ff\u3400-\u9fff]|[\u0300-\u036f])*
       (?:[-'’](?:[^\W\u3040-\u30ff\u3400-\u9fff]|[\u0300-\u036f])+)*)
-  | (?P<sign>\S)
+  | (?P<sign>\S))
     """,
     re.VERBOSE,
 )  # fmt: skip
@@ -68,14 +70,18 @@ def lex(text: str, start: int, end: int) -> list[Token]:
     """The raw tokens of this range of the text; numbers are not joined with their units yet."""
     tokens: list[Token] = []
     for match in _PATTERN.finditer(text, start, end):
-        kind, value, begin = match.lastgroup or "sign", match.group(), match.start()
+        kind = match.lastgroup or "sign"
+        begin, stop = match.span(kind)
+        value = text[begin:stop]
         if kind in ("plain", "word"):
-            for offset, stop, key in _words(value):
-                tokens.append(Token(begin + offset, begin + stop, key, "word", value[offset:stop]))
+            for offset, end_of_word, key in _words(value):
+                tokens.append(
+                    Token(begin + offset, begin + end_of_word, key, "word", value[offset:end_of_word])
+                )
         elif kind in ("url", "path", "name"):
             tokens.extend(_address(value, begin, kind))
         else:
-            tokens.append(Token(begin, match.end(), value, kind, value))
+            tokens.append(Token(begin, stop, value, "sign" if kind == "common" else kind, value))
     return tokens
 
 

@@ -70,6 +70,8 @@ def compose(tokens: list[Token]) -> list[Token]:
         token = tokens[position]
         if token.kind == "word":
             joined = _from_word(tokens, position, words) if token.key in words.value_starters else None
+        elif token.kind == "sign" and token.text not in words.currencies:
+            joined = None
         else:
             joined = _from_sign(tokens, position, words)
         if joined is None:
