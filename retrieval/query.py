@@ -79,6 +79,7 @@ def clean_question(subject: str, body: str) -> str:
     and those far down a long message included. A text that is nothing but letter keeps its words, so the
     result has letters whenever the input has. Cleaning a cleaned question changes nothing.
     """
+    subject, body = _bounded(subject, _LONGEST), _bounded(body, _LONGEST_READ)
     topic = _squeeze(_SUBJECT_PREFIX.sub("", subject)) or _squeeze(subject)
     message = _clean_until_stable(_squeeze(body))
     if topic and topic.casefold() not in message.casefold():
@@ -147,18 +148,18 @@ def _opens_header_block(lines: list[str], at: int) -> bool:
 
 def _without_signature(lines: list[str]) -> list[str]:
     for at, line in enumerate(lines):
-        rest = lines[at + 1 :]
         if _CLIENT_FOOTER.match(line):
             return lines[:at]
-        if line in {"--", "__", "---"} and len(rest) <= _LONGEST_SIGNATURE:
-            return lines[:at] + _machine_output(rest)
-        if _SIGN_OFF.match(line) and _is_signature(rest):
+        left = len(lines) - at - 1
+        if line in {"--", "__", "---"} and left <= _LONGEST_SIGNATURE:
+            return lines[:at] + _machine_output(lines[at + 1 :])
+        if left <= _LINES_AFTER_SIGN_OFF and _SIGN_OFF.match(line) and _is_signature(lines[at + 1 :]):
             return lines[:at]
     return lines
 
 
 def _is_signature(lines: list[str]) -> bool:
-    return len(lines) <= _LINES_AFTER_SIGN_OFF and not any(
+    return not any(
         len(line) > _LONGEST_SIGNATURE_LINE or line.endswith("?") or _MACHINE_OUTPUT.search(line) for line in lines
     )
 
@@ -183,17 +184,30 @@ def _without_greeting(line: str) -> str:
 
 
 def _shorten(text: str) -> str:
-    text = text[:_LONGEST_READ]
     if len(text) <= _LONGEST:
         return text
-    first_letter = _LETTER.search(text)
-    if first_letter is not None and first_letter.start() >= _HEAD:
-        text = text[first_letter.start() :]
-    kept, break_at = text[:_HEAD], text.rfind("\n", _HEAD // 2, _HEAD)
-    if break_at >= 0 and _LETTER.search(text[:break_at]):
-        kept = text[:break_at]
-    for line in _machine_output(text[len(kept) :].split("\n")):
+    kept = _bounded(text, _HEAD)
+    rest_from = text.index(kept) + len(kept)
+    whole_lines = kept[: kept.rfind("\n", _HEAD // 2) + 1]
+    if _LETTER.search(whole_lines):
+        rest_from -= len(kept) - len(whole_lines)
+        kept = whole_lines.rstrip()
+    for line in _machine_output(text[rest_from:].split("\n")):
         if len(kept) + 1 + len(line) > _LONGEST:
             break
         kept = f"{kept}\n{line}"
     return kept.strip()
+
+
+def _bounded(text: str, longest: int) -> str:
+    """The first `longest` characters, or as many from the first letter on where those have none."""
+    head = text[:longest]
+    if len(text) > longest and not _LETTER.search(head) and (letter := _LETTER.search(text)):
+        return text[letter.start() : letter.start() + longest]
+    return head
+
+
+def question_text(question: str) -> str:
+    """The searchable form of a stored question: its first paragraph is the subject, the rest what was written."""
+    subject, _, body = question.partition("\n\n")
+    return clean_question(subject, body)

@@ -71,6 +71,10 @@ def test_a_subject_the_message_repeats_is_not_counted_twice():
     assert clean_question("Mailbox full", "My mailbox full, what now?") == "My mailbox full, what now?"
 
 
+def test_words_behind_endless_digits_are_found():
+    assert clean_question("", "1" * 60_000 + "\nhelp").startswith("help")
+
+
 LINES = st.sampled_from(
     [
         "Hi,", "Hello Anna, hi Bob,", "Dear team", "> quoted", "> 10:00:00 ERROR x", "On Monday Bob wrote:", "--",

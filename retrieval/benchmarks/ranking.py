@@ -1,0 +1,115 @@
+"""Searches a set of texts by words, by vectors and by both, and tells how high the right one came."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import sys
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from uuid import UUID
+
+import click
+import numpy as np
+
+from desk.ports import Vectors
+from retrieval.embedding.minilm import MiniLMEmbedder
+from retrieval.lexical import LexicalIndex
+from retrieval.source_index import SourceIndex
+from retrieval.vectors import VectorArena
+
+_DEPTH = 50
+"""Texts looked at for one question; several may belong to the same group."""
+_CUT = 10
+_EMBEDDED_TOGETHER = 64
+
+Search = Callable[[str, Vectors], Sequence[UUID]]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    task: str
+    search: str
+    questions: int
+    first_hit: float
+    """Share of questions whose right group came first."""
+    ndcg_at_10: float
+    """With one right group a question: 1 / log2(1 + its rank), 0 beyond rank 10, averaged."""
+    milliseconds: float
+    """Median of one search, embedding not counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Questions with the group each belongs to, over texts with theirs: an article, a section, a FAQ."""
+
+    name: str
+    texts: Sequence[str]
+    groups: Sequence[Hashable]
+    questions: Sequence[str]
+    wanted: Sequence[Hashable]
+
+
+def embed_with_progress(texts: Sequence[str], label: str) -> Vectors:
+    """Rows for `texts` from the local model, with a progress bar on stderr."""
+    embedder = MiniLMEmbedder()
+    rows = np.empty((len(texts), embedder.dimension), dtype=np.float32)
+    starts = range(0, len(texts), _EMBEDDED_TOGETHER)
+    with click.progressbar(starts, label=label, file=sys.stderr) as progress:
+        for start in progress:
+            part = slice(start, start + _EMBEDDED_TOGETHER)
+            rows[part] = embedder.embed_now(texts[part])
+    return rows
+
+
+def measure(task: Task, text_vectors: Vectors, question_vectors: Vectors) -> list[Measured]:
+    """Words alone (BM25), vectors alone and both, each over the same texts and questions."""
+    ids = [UUID(int=number + 1) for number in range(len(task.texts))]
+    words, vectors = LexicalIndex(), VectorArena(text_vectors.shape[1])
+    both = SourceIndex(text_vectors.shape[1])
+    for item_id, text, vector in zip(ids, task.texts, text_vectors, strict=True):
+        words.add(item_id, text)
+        vectors.upsert(item_id, vector)
+        both.upsert(item_id, text, vector)
+    group_of = dict(zip(ids, task.groups, strict=True))
+    searches: dict[str, Search] = {
+        "words": lambda text, _: [item_id for item_id, _ in words.search(text, _DEPTH)],
+        "vectors": lambda _, vector: [item_id for item_id, _ in vectors.search(vector, _DEPTH)],
+        "both": lambda text, vector: [found.item_id for found in both.search(text, vector, _DEPTH)],
+    }
+    return [_measured(task, name, search, group_of, question_vectors) for name, search in searches.items()]
+
+
+def report(results: Sequence[Measured], *, as_json: bool) -> None:
+    """One line a measurement on stdout, aligned or as JSON Lines."""
+    for one in results:
+        if as_json:
+            click.echo(json.dumps(asdict(one)))
+        else:
+            click.echo(
+                f"{one.task:<20} {one.search:<8} first hit {one.first_hit:.3f}  nDCG@10 {one.ndcg_at_10:.4f}  "
+                f"{one.milliseconds:6.2f} ms  ({one.questions} questions)"
+            )
+
+
+def _measured(
+    task: Task, name: str, search: Search, group_of: dict[UUID, Hashable], question_vectors: Vectors
+) -> Measured:
+    ranks: list[float] = []
+    milliseconds: list[float] = []
+    for question, vector, wanted in zip(task.questions, question_vectors, task.wanted, strict=True):
+        began = perf_counter()
+        found = search(question, vector)
+        milliseconds.append(1_000 * (perf_counter() - began))
+        order = list(dict.fromkeys(group_of[item_id] for item_id in found))[:_CUT]
+        ranks.append(1 + order.index(wanted) if wanted in order else math.inf)
+    return Measured(
+        task=task.name,
+        search=name,
+        questions=len(ranks),
+        first_hit=statistics.fmean(rank == 1 for rank in ranks),
+        ndcg_at_10=statistics.fmean(1 / math.log2(1 + rank) for rank in ranks),
+        milliseconds=statistics.median(milliseconds),
+    )
