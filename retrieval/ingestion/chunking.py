@@ -189,11 +189,11 @@ class _Chunker:
         return is_tiny and self._fits(before, end, self._budget(group, before))
 
     def _overlapping(self, group: _Group, first: int, last: int) -> int:
-        """Where the chunk starts when whole sentences before it are repeated."""
+        """Where the chunk starts: cut inside a paragraph, it repeats the sentences that lead up to it."""
         pieces = group.pieces
         end = pieces[last].end
         begin = first
-        while begin and pieces[begin].kind == "sentence" and pieces[begin - 1].kind == "sentence":
+        while pieces[begin].kind == "sentence" and not pieces[begin].begins_block:
             start = pieces[begin - 1].start
             fits = self._fits(start, end, self._budget(group, start))
             if not fits or self._tokens.count(start, pieces[first].start) > self._overlap:

@@ -51,6 +51,9 @@ _DROPPED_CLASSES = _names(
     "breadcrumb breadcrumbs cookie-banner header-anchor headerlink mw-editsection mw-jump-link navbar navbox",
     "noprint reference skip-link skiplink toc",
 )
+_FEWEST_MENU_LINKS = 8
+_MENU_LINK_SHARE = 0.9
+"""Of the characters in the list."""
 _NOT_SHOWN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 
 
@@ -69,6 +72,15 @@ def is_boilerplate(node: LexborNode) -> bool:
         return _NOT_SHOWN.search(style) is not None
     classes = attributes.get("class")
     return bool(classes) and not _DROPPED_CLASSES.isdisjoint(classes.split())
+
+
+def is_link_menu(node: LexborNode) -> bool:
+    """Whether a list holds many links and hardly a word beside them: a menu, whatever its page calls it."""
+    links = node.css("a[href]")
+    if len(links) < _FEWEST_MENU_LINKS:
+        return False
+    linked = sum(len(link.text().strip()) for link in links)
+    return linked >= _MENU_LINK_SHARE * sum(len(word) for word in node.text().split())
 
 
 def children_reversed(node: LexborNode) -> list[LexborNode]:

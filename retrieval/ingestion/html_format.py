@@ -13,7 +13,7 @@ from desk.errors import RefusedDocumentError
 from . import html_table
 from .decoding import clean, decode
 from .document import DocumentBuilder, Metadata
-from .html_elements import BLOCKS, CODE, HEADINGS, LISTS, NESTING, children_reversed, is_boilerplate
+from .html_elements import BLOCKS, CODE, HEADINGS, LISTS, NESTING, children_reversed, is_boilerplate, is_link_menu
 from .inline_text import InlineText
 
 _DECLARED_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]{1,40})""", re.I)
@@ -28,14 +28,16 @@ _MAXIMUM_TABLE_DEPTH = 4
 
 def read_html(raw: bytes, builder: DocumentBuilder) -> Metadata:
     found = _DECLARED_CHARSET.search(raw[:4096])
-    return read_markup(clean(decode(raw, found.group(1).decode("ascii") if found else "")), builder)
+    text = clean(decode(raw, found.group(1).decode("ascii") if found else ""))
+    return read_markup(text, builder, drop_link_menus=True)
 
 
-def read_markup(markup: str, builder: DocumentBuilder) -> Metadata:
+def read_markup(markup: str, builder: DocumentBuilder, *, drop_link_menus: bool = False) -> Metadata:
+    """`drop_link_menus`: for whole pages; where a person wrote nothing but an article, its link lists are meant."""
     _refuse_endless_nesting(markup)
     tree = LexborHTMLParser(markup)
     if tree.body is not None:
-        _PageReader(builder).read(_content(tree, tree.body))
+        _PageReader(builder, drop_link_menus=drop_link_menus).read(_content(tree, tree.body))
     head_title = tree.css_first("head title")
     title = " ".join(clean(head_title.text()).split()) if head_title else ""
     if len(builder.top_headings) == 1 and builder.top_headings[0].casefold() in title.casefold():
@@ -76,8 +78,9 @@ class _OpenList:
 
 
 class _PageReader:
-    def __init__(self, builder: DocumentBuilder) -> None:
+    def __init__(self, builder: DocumentBuilder, *, drop_link_menus: bool) -> None:
         self._builder = builder
+        self._drop_link_menus = drop_link_menus
         self._inline = InlineText()
         self._lists: list[_OpenList] = []
         self._heading = 0
@@ -100,6 +103,8 @@ class _PageReader:
     def _is_furniture(self, node: LexborNode) -> bool:
         if node.tag in {"header", "footer"} and not self._sectioning:
             return node.tag == "footer" or node.css_first("h1, h2") is None
+        if self._drop_link_menus and node.tag in {"ul", "ol"} and not self._lists and is_link_menu(node):
+            return True
         return is_boilerplate(node)
 
     def _enter(self, node: LexborNode) -> bool:

@@ -35,7 +35,11 @@ class InlineText:
 
     def separate(self, separator: str) -> None:
         """Put `separator` between what came and what may come; several in a row count once."""
-        if self._fragments and self._worded and not self._fragments[-1].endswith(("; ", ", ")):
+        if not self._worded:
+            return
+        if self._fragments[-1] == ", ":
+            self._fragments[-1] = separator
+        elif self._fragments[-1] != "; ":
             self._fragments.append(separator)
 
     def picture(self, alternative: str) -> None:
