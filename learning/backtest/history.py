@@ -187,5 +187,16 @@ def _time(fields: Mapping[str, object], name: str, where: str = "") -> datetime 
 
 
 def _kind(value: object) -> str:
-    names = {bool: "true or false", str: "a text", list: "a list", dict: "an object", type(None): "null"}
-    return names.get(type(value), "a number")
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case str():
+            return "a text"
+        case list():
+            return "a list"
+        case dict():
+            return "an object"
+        case _:
+            return "a number"
