@@ -49,6 +49,8 @@ _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 _SAMPLE_BYTES = 65_536
 _MAXIMUM_CONTROL_SHARE = 0.02
+_STRAY_CONTROLS = 4
+"""Found in text of any length."""
 
 
 def clean(text: str) -> str:
@@ -72,7 +74,7 @@ def decode(raw: bytes, declared: str = "") -> str:
             )
     text = _decode(raw, declared)
     sample = text[:_SAMPLE_BYTES]
-    if len(_CONTROL.findall(sample)) > _MAXIMUM_CONTROL_SHARE * len(sample):
+    if len(_CONTROL.findall(sample)) > max(_STRAY_CONTROLS, _MAXIMUM_CONTROL_SHARE * len(sample)):
         raise RefusedDocumentError("The file is not text: it holds binary data.")
     return text
 
