@@ -14,15 +14,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from desk.drafting.particulars import (
-    Particular,
-    ParticularKind,
-    addressed_names,
-    greeted_names,
-    name_words,
-    particulars,
-    signed_names,
-)
+from desk.drafting.names import addressed_names, greeted_names, name_words, signed_names
+from desk.drafting.particulars import Particular, ParticularKind, particulars
 
 _OTHERS_NEEDED = 2
 """Further approved answers that must carry a literal before it counts as the answer's own: a single other one
