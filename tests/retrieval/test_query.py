@@ -71,8 +71,9 @@ def test_a_subject_the_message_repeats_is_not_counted_twice():
     assert clean_question("Mailbox full", "My mailbox full, what now?") == "My mailbox full, what now?"
 
 
-def test_words_behind_endless_digits_are_found():
+def test_words_among_endless_digits_are_found():
     assert clean_question("", "1" * 60_000 + "\nhelp").startswith("help")
+    assert "help" in clean_question("", "1" * 900 + "\nhelp" + "1" * 2_500)
 
 
 LINES = st.sampled_from(

@@ -47,6 +47,15 @@ def test_an_item_only_the_words_find_is_among_the_candidates():
     assert found[0].dense == pytest.approx(float(axis(0) @ axis(0, 5)), abs=1e-5)
 
 
+def test_second_on_both_sides_can_be_the_best_of_all():
+    index = SourceIndex(DIMENSION)
+    index.upsert(item(1), "unrelated", axis(0, 1.0))
+    index.upsert(item(2), "imap port number", axis(0, 9.0))
+    index.upsert(item(3), "imap port number for a telephone", axis(0, 1.05))
+    (best,) = index.search("imap port number", axis(0), 1)
+    assert best.item_id == item(3)
+
+
 def test_replacing_and_removing_reach_both_sides():
     index = SourceIndex(DIMENSION)
     index.upsert(item(1), "old words", axis(0))
