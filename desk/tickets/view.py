@@ -1,0 +1,105 @@
+"""One ticket with all that an agent looks at, and one draft with its sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from desk.drafting.requests import current_draft
+from desk.errors import NotFoundError
+from desk.models import Customer, Delivery, Draft, DraftSource, Message, Ticket, TicketEvent, User
+
+EARLIER_TICKETS = 20
+MOST_EVENTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class DraftView:
+    draft: Draft
+    sources: Sequence[DraftSource]
+    """In the order they were ranked; `used` ones are cited."""
+
+
+@dataclass(frozen=True, slots=True)
+class TicketView:
+    ticket: Ticket
+    customer: Customer
+    assignee_name: str | None
+    messages: Sequence[Message]
+    """The whole thread, oldest first, notes among it."""
+    current_draft: DraftView | None
+    deliveries: Sequence[Delivery]
+    """Newest first."""
+    events: Sequence[TicketEvent]
+    """The newest ones, oldest first."""
+    earlier_tickets: Sequence[Ticket]
+    """Other tickets of the same customer, newest first."""
+
+
+async def get_ticket(session: AsyncSession, ticket_id: UUID) -> Ticket:
+    """Without a lock. Raises NotFoundError."""
+    ticket = (await session.execute(select(Ticket).where(Ticket.id == ticket_id))).scalar_one_or_none()
+    if ticket is None:
+        msg = "there is no such ticket"
+        raise NotFoundError(msg)
+    return ticket
+
+
+async def ticket_view(session: AsyncSession, ticket_id: UUID) -> TicketView:
+    """Raises NotFoundError."""
+    ticket = await get_ticket(session, ticket_id)
+    customer = (await session.execute(select(Customer).where(Customer.id == ticket.customer_id))).scalar_one()
+    messages = await session.execute(select(Message).where(Message.ticket_id == ticket.id).order_by(Message.seq))
+    deliveries = await session.execute(
+        select(Delivery).where(Delivery.ticket_id == ticket.id).order_by(Delivery.id.desc())
+    )
+    newest_events = await session.execute(
+        select(TicketEvent)
+        .where(TicketEvent.ticket_id == ticket.id)
+        .order_by(TicketEvent.created_at.desc(), TicketEvent.id.desc())
+        .limit(MOST_EVENTS)
+    )
+    earlier = await session.execute(
+        select(Ticket)
+        .where(Ticket.customer_id == customer.id, Ticket.id != ticket.id)
+        .order_by(Ticket.last_message_at.desc())
+        .limit(EARLIER_TICKETS)
+    )
+    draft = await current_draft(session, ticket)
+    return TicketView(
+        ticket=ticket,
+        customer=customer,
+        assignee_name=await _display_name(session, ticket.assignee_id),
+        messages=messages.scalars().all(),
+        current_draft=DraftView(draft, await _sources(session, draft.id)) if draft else None,
+        deliveries=deliveries.scalars().all(),
+        events=newest_events.scalars().all()[::-1],
+        earlier_tickets=earlier.scalars().all(),
+    )
+
+
+async def draft_view(session: AsyncSession, draft_id: UUID) -> DraftView:
+    """Raises NotFoundError."""
+    draft = (await session.execute(select(Draft).where(Draft.id == draft_id))).scalar_one_or_none()
+    if draft is None:
+        msg = "there is no such draft"
+        raise NotFoundError(msg)
+    return DraftView(draft, await _sources(session, draft.id))
+
+
+async def _sources(session: AsyncSession, draft_id: UUID) -> Sequence[DraftSource]:
+    found = await session.execute(
+        select(DraftSource).where(DraftSource.draft_id == draft_id).order_by(DraftSource.ordinal)
+    )
+    return found.scalars().all()
+
+
+async def _display_name(session: AsyncSession, user_id: UUID | None) -> str | None:
+    if user_id is None:
+        return None
+    person = (await session.execute(select(User.name, User.email).where(User.id == user_id))).one_or_none()
+    return (person.name or person.email) if person else None
