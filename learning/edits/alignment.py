@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rapidfuzz.distance import Indel, Levenshtein
@@ -14,8 +14,12 @@ ALIKE = 0.45
 """Share of common words from which two statements count as one that was reworded."""
 ALONE = 0.34
 """The same for the only two statements that are left at one place."""
+SHORT = 8
+"""Statements of so few tokens are compared by all their words, function words included."""
 CONTAINED = 0.7
 """Share of the shorter statement's words that the longer must hold to count as its extension."""
+HELD = 0.6
+"""Share of a left-over statement's words that must be free on the other side of the pair it joins."""
 WINDOW = 12
 """Unmatched statements are compared with this many around the same place, which keeps long texts linear."""
 
@@ -131,8 +135,10 @@ def _alone(before: Mapping[int, int], after: Mapping[int, int]) -> Iterator[tupl
 
 def _barely_alike(before: Statement, after: Statement) -> bool:
     common = len(before.content & after.content)
-    both_short = len(before.tokens) <= 4 and len(after.tokens) <= 4
-    return both_short or 2 * common >= ALONE * (len(before.content) + len(after.content))
+    if 2 * common >= ALONE * (len(before.content) + len(after.content)):
+        return True
+    one, other = ({token.key for token in statement.tokens} for statement in (before, after))
+    return max(len(one), len(other)) <= SHORT and len(one & other) >= ALIKE * max(len(one), len(other))
 
 
 def _likeness(before: Statement, after: Statement) -> float:
@@ -168,9 +174,12 @@ def _join_split(
                 own, other = (group.before, group.after) if own_side == "before" else (group.after, group.before)
                 if min(abs(index - place) for place in own) != 1:
                     continue
-                held = {key for place in other for key in theirs[place].exact}
-                held.difference_update(*(mine[place].exact for place in own))
-                if len(words & held) / len(words) >= CONTAINED - 0.1:
+                held: Counter[Hashable] = Counter()
+                for place in other:
+                    held.update(theirs[place].exact)
+                for place in own:
+                    held.subtract(mine[place].exact)
+                if (words & held).total() >= HELD * words.total():
                     own.append(index)
                     own.sort()
                     left.remove(index)

@@ -11,8 +11,8 @@ from rapidfuzz.distance import Levenshtein
 from desk.ports import EditAnalysis, EditChange, Span
 
 from .alignment import Alignment, align
-from .envelope import Envelope, open_envelope
 from .comparison import compare
+from .envelope import Envelope, open_envelope
 from .kinds import Difference, Side
 from .notes import notes_of
 from .reading import joined
@@ -22,7 +22,7 @@ from .vocabulary import vocabulary
 EXAMPLE_SIMILARITY = 0.70
 REWORDED = 0.15
 """Share of the draft's telling words that may be reworded in a reply that is still the draft."""
-_GERMAN = frozenset("der die das und sie nicht ist ein eine wir ihre bitte mit für auf den zu".split())
+_GERMAN = frozenset(["der", "die", "das", "und", "sie", "nicht", "ist", "ein", "eine", "wir", "ihre", "bitte", "mit", "für", "auf", "den", "zu"])
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def _moved(before: _Text, after: _Text, alignment: Alignment) -> Iterable[Differ
 
 
 _AFTER_VERB = frozenset(
-    "the your a an to on in into it this that these for from up out sie du den die das le la les votre vos l el los las su".split()
+    ["the", "your", "a", "an", "to", "on", "in", "into", "it", "this", "that", "these", "for", "from", "up", "out", "sie", "du", "den", "die", "das", "le", "la", "les", "votre", "vos", "l", "el", "los", "las", "su"]
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from .alignment import differences
 from .kinds import (
@@ -46,6 +47,8 @@ _FINITE = frozenset(
 """With a verb like these, two telling words already make a statement."""
 CLAUSE = 4
 """Telling words from which an insertion inside a sentence counts as a statement of its own."""
+MOST_REPLACED = 0.5
+FEWEST_REPLACED = 2
 Run = tuple[int, int, int, int]
 """[start, end) in the draft's tokens and in the sent ones."""
 
@@ -85,6 +88,14 @@ class _Comparison:
         self._entities()
         for run in self.runs:
             self._rest(run)
+        self._reworded()
+
+    def _reworded(self) -> None:
+        """A sentence with most of its telling words replaced says something else, in whatever words."""
+        told = max(len(self.before.reading.telling), len(self.after.reading.telling))
+        replaced = sum(difference.replaced for difference in self.found)
+        if replaced >= FEWEST_REPLACED and replaced > told * MOST_REPLACED:
+            self.found = [replace(d, meaning=True) if d.replaced else d for d in self.found]
 
     # Equal keys ------------------------------------------------------------------------------------------
 
@@ -138,13 +149,11 @@ class _Comparison:
         self.before.open.difference_update(one)
         self.after.open.difference_update(two)
 
-    def _add(
-        self, kind: str, run: Run, one: Sequence[int], two: Sequence[int], *, meaning: bool, substance: int = 0
-    ) -> None:
+    def _add(self, kind: str, run: Run, one: Sequence[int], two: Sequence[int], *, meaning: bool) -> None:
         """Report a change that spans these positions; an empty side stands where the run stands."""
         before = self.before.span(one[0], one[-1] + 1) if one else self.before.span(run[0], run[0])
         after = self.after.span(two[0], two[-1] + 1) if two else self.after.span(run[2], run[2])
-        self.found.append(Difference(kind, before, after, meaning, substance))
+        self.found.append(Difference(kind, before, after, meaning))
         self._close(one, two)
 
     def _signs(self, run: Run) -> None:
@@ -312,7 +321,9 @@ class _Comparison:
                 continue
             run = self._run_of(side, places[0])
             one_side, other_side = (places, list[int]()) if side is self.before else (list[int](), places)
-            self._add("modality", run, one_side, other_side, meaning=mark.value != "frequency")
+            self._add(
+                "modality", run, one_side, other_side, meaning=mark.value not in ("always", "mostly", "sometimes")
+            )
 
     def _modal_pair(self, kind: str, first: Marked, second: Marked) -> None:
         run = self._run_of(self.before, next(i for i in range(first.first, first.after) if i in self.before.changed))
@@ -404,7 +415,9 @@ class _Comparison:
             kind = "apology" if apology else "tone" if toned else self._sign_or_word(one, two)
             self._add(kind, run, one, two, meaning=False)
             return
-        self._add("wording", run, one, two, meaning=False, substance=max(len(left), len(right)))
+        self._add("wording", run, one, two, meaning=False)
+        substance, replaced = max(len(left), len(right)), min(len(left), len(right))
+        self.found[-1] = replace(self.found[-1], substance=substance, replaced=replaced)
 
     def _either(self, *marks: Mark, one: Sequence[int], two: Sequence[int]) -> bool:
         covered = self.before.reading.covered(*marks), self.after.reading.covered(*marks)

@@ -22,7 +22,9 @@ class Difference:
     after: Span
     meaning: bool
     substance: int = 0
-    """Telling words that were replaced by others; 0 for another way of writing the same."""
+    """Telling words that came, went or were replaced; 0 for another way of writing the same."""
+    replaced: int = 0
+    """Telling words with another one in their place."""
 
 
 @dataclass

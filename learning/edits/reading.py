@@ -14,7 +14,9 @@ _HARD = frozenset({"number", "amount", "duration", "url", "email", "phone"})
 _SOFT: tuple[Mark, ...] = (
     "tone", "courtesy", "apology", "wrapper", "harmless_negation", "harmless_condition",
 )  # fmt: skip
-_ENDINGS = ("ing", "ed", "es", "en", "er", "ez", "s", "e", "n", "t", "d", "r")
+_ENDINGS = ("ing", "ed", "es", "en", "er", "ez", "s", "e")
+_LAST_LETTERS = "entdr"
+"""Letters at the end of a stem that another form of the word may lack."""
 _CHATTER = 6
 """Telling words a courteous sentence may hold beside its phrases: "sorry your shop was down this morning"."""
 
@@ -151,5 +153,6 @@ def stem(word: str) -> str:
         return word.removesuffix("s") if len(word) > 2 else word
     for ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= (3 if ending in ("ez", "er") else 4):
-            return word[: -len(ending)]
-    return word
+            word = word[: -len(ending)]
+            break
+    return word[:-1] if len(word) > 4 and word[-1] in _LAST_LETTERS else word

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -22,7 +23,7 @@ _MARKER = re.compile(
 )
 _NUMBERED = re.compile(r"\s*(?:(?:step|schritt|étape|paso)\s+\d|\d{1,2}[.)]\s)", re.IGNORECASE)
 _SEQUENCE = frozenset(
-    "then first next afterwards finally once second dann zuerst danach anschließend puis ensuite luego primero después enfin".split()
+    ["then", "first", "next", "afterwards", "finally", "once", "second", "dann", "zuerst", "danach", "anschließend", "puis", "ensuite", "luego", "primero", "después", "enfin"]
 )
 
 
@@ -57,10 +58,10 @@ class Statement:
         )
 
     @cached_property
-    def exact(self) -> frozenset[object]:
-        """As `content`, with every value as itself."""
+    def exact(self) -> Counter[Hashable]:
+        """As `content`, with every value as itself and how often each occurs."""
         known = vocabulary().function_words
-        return frozenset(
+        return Counter(
             stem(str(t.key)) if t.kind == "word" else t.key
             for t in self.tokens
             if t.kind != "sign" and t.key not in known

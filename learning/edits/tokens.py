@@ -16,12 +16,12 @@ from .vocabulary import vocabulary
 _PATTERN = re.compile(
     r"""
     \s*(?:
-    (?P<plain>[A-Za-zÀ-ɏ]+(?=[\s,;:!?)"/>|<*=\[\]{}]|\.?(?:\s|$)))
+    (?P<plain>[A-Za-zÀ-ɏ]+(?=[\s,;!?)"/>|<*=\[\]{}]|:(?!//)|\.?(?:\s|$)))
   | (?P<common>[,;:!?"“”«»…*=<>|{}\[\]])
   | (?P<url>(?:https?://|www\.)[^\s<>"']+)
   | (?P<email>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)
   | (?P<phone>(?:\+|\b00)[1-9](?:[ .\-/]?\(?\d+\)?){2,7}
-      | \(\d{2,5}\)[ ]?\d{3,}(?:[ .\-]\d{2,})* | \b\d{3}[ .-]\d{3}[ .-]\d{4}\b | \b0\d{2,4}[ ]?[/-][ ]?\d{4,}(?:[ -]\d+)* )
+      | \(\d{2,5}\)[ ]?\d{3,}(?:[ .\-]\d{2,})* | \b\d{3}[ .-]\d{3}[ .-]\d{4}\b | \b0\d{2,4}[ ]?[/-][ ]?\d{4,}(?:[ -]\d+)* | \b0\d{2,4}(?:[ ]\d{3,}){1,2}\b )
   | (?P<date>\b\d{4}-\d{1,2}-\d{1,2}\b | \b\d{4}/\d{1,2}/\d{1,2}\b | \b\d{1,2}[/]\d{1,2}/\d{2,4}\b | \b\d{1,2}\.\d{1,2}\.\d{4}\b(?!\.\d)
       | \b\d{2}\.\d{2}\.(?:\d{2}\b(?!\.\d)|(?=\s+[^\W\dA-Z])))
   | (?P<time>\b\d{1,2}:\d{2}(?::\d{2})?\b)
@@ -75,9 +75,7 @@ def lex(text: str, start: int, end: int) -> list[Token]:
         value = text[begin:stop]
         if kind in ("plain", "word"):
             for offset, end_of_word, key in _words(value):
-                tokens.append(
-                    Token(begin + offset, begin + end_of_word, key, "word", value[offset:end_of_word])
-                )
+                tokens.append(Token(begin + offset, begin + end_of_word, key, "word", value[offset:end_of_word]))
         elif kind in ("url", "path", "name"):
             tokens.extend(_address(value, begin, kind))
         else:

@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, cast
 
+MODALS = ("possible", "certain", "required", "advised", "always", "mostly", "sometimes")
 LANGUAGES = ("english", "german", "french", "spanish")
 
 Mark = Literal[
@@ -28,7 +29,7 @@ class Phrase:
     words: Words
     mark: Mark
     value: str = ""
-    """The class of a modal: possible, certain, required, advised, frequency."""
+    """The class of a modal: possible, certain, required, advised, always, mostly, sometimes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,7 @@ def _phrases(table: Mapping[str, Any]) -> Iterable[Phrase]:
         ("condition", "", table["condition"]["words"]),
         ("harmless_condition", "", table["condition"]["harmless"]),
     ]
-    lists += [
-        ("modality", strength, table["modality"][strength])
-        for strength in ("possible", "certain", "required", "advised", "frequency")
-    ]
+    lists += [("modality", strength, table["modality"][strength]) for strength in MODALS]
     for mark, value, entries in lists:
         for entry in entries:
             yield Phrase(tuple(entry.casefold().split()), mark, value)
