@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from desk.db.index_log import log_change
+from desk.db.index_log import remove_items
 from desk.db.leases import due_in
 from desk.db.tenancy import Scope, session_scope
 from desk.db.unit_of_work import Database, announce, wake
@@ -121,7 +121,7 @@ async def delete_document(session: AsyncSession, document_id: UUID) -> None:
     document = _own(session, await get_document(session, document_id))
     document.is_deleted, document.current_version = True, 0
     chunks = await session.execute(select(Chunk.id).where(Chunk.document_id == document.id))
-    await log_change(session, "knowledge", "remove", list(chunks.scalars()))
+    await remove_items(session, "knowledge", list(chunks.scalars()))
 
 
 async def reindex_document(session: AsyncSession, document_id: UUID) -> DocumentVersion:

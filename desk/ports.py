@@ -129,6 +129,10 @@ class Hit:
     """The 'do not use' text of a correction."""
     notes: str = ""
     language: str = ""
+    created_at: datetime | None = None
+    """When the answer was approved, for examples and corrections."""
+    customer_name: str = ""
+    """Whose ticket an example came from; must not appear in another customer's draft."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +264,8 @@ class ChatModels(Protocol):
     async def for_tenant(self, tenant_id: UUID) -> ChatModel | None:
         """The tenant's own chain, else the installation's; None when the desk works without a model."""
         ...
+
+    async def close(self) -> None: ...
 
 
 # Learning --------------------------------------------------------------------------------------------------

@@ -59,17 +59,22 @@ SETTINGS = (
         "",
         "Hosts (`name` or `name:port`) that callbacks and models may reach although private or without TLS.",
     ),
-    Setting(
-        "DESK_LLM_BASE_URL", None, "Any OpenAI-compatible endpoint for drafts; unset: the desk drafts without a model."
+    *(
+        Setting(f"{prefix}{part}", None, f"{whose}{text}")
+        for prefix, whose in (
+            ("DESK_LLM_", ""),
+            ("DESK_LLM_FALLBACK_1_", "First fallback: "),
+            ("DESK_LLM_FALLBACK_2_", "Second fallback: "),
+        )
+        for part, text in (
+            ("BASE_URL", "any OpenAI-compatible endpoint for drafts; all unset: the desk drafts without a model."),
+            ("API_KEY", "its key."),
+            ("MODEL", "its model."),
+            ("TIMEOUT_SECONDS", "seconds for one try; 30 when unset."),
+            ("PRICE_IN", "US dollars per million tokens read, where the built-in table does not know the model."),
+            ("PRICE_OUT", "US dollars per million tokens written, likewise."),
+        )
     ),
-    Setting("DESK_LLM_API_KEY", None, "Its key."),
-    Setting("DESK_LLM_MODEL", None, "Its model."),
-    Setting("DESK_LLM_FALLBACK_1_BASE_URL", None, "First fallback endpoint."),
-    Setting("DESK_LLM_FALLBACK_1_API_KEY", None, "Its key."),
-    Setting("DESK_LLM_FALLBACK_1_MODEL", None, "Its model."),
-    Setting("DESK_LLM_FALLBACK_2_BASE_URL", None, "Second fallback endpoint."),
-    Setting("DESK_LLM_FALLBACK_2_API_KEY", None, "Its key."),
-    Setting("DESK_LLM_FALLBACK_2_MODEL", None, "Its model."),
     Setting("OPENAI_API_KEY", None, "Understood as an OpenAI provider when no DESK_LLM_BASE_URL is set."),
     Setting("GROQ_API_KEY", None, "Likewise for Groq."),
     Setting("OPENROUTER_API_KEY", None, "Likewise for OpenRouter."),

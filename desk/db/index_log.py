@@ -1,7 +1,7 @@
-"""The index log: one row for every change of a searchable item, in the transaction that made the change.
+"""Searchable items: their vectors, and the log by which every process keeps its in-memory indexes up to date.
 
-Every process follows the log into its in-memory indexes (design section 4), so what is committed is found by the very
-next search anywhere.
+Vector and log entry are written in the transaction that changes the item (design section 4), so what is committed is
+found by the very next search anywhere. An item is searched exactly as long as it has a vector row.
 """
 
 from __future__ import annotations
@@ -10,36 +10,70 @@ from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import select, update
+import numpy as np
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from desk.db.tenancy import session_scope
-from desk.models import IndexCounter, IndexLogEntry
+from desk.models import Embedding, IndexCounter, IndexLogEntry
+from desk.ports import Vectors
 
 Source = Literal["knowledge", "example", "correction"]
-Operation = Literal["upsert", "remove"]
 
 
-async def log_change(session: AsyncSession, source: Source, operation: Operation, item_ids: Sequence[UUID]) -> None:
-    """Append to the tenant's log. The counter's row lock makes sequence order and commit order the same."""
+async def put_items(
+    session: AsyncSession, source: Source, item_ids: Sequence[UUID], vectors: Vectors, model: str
+) -> None:
+    """Make items searchable, or replace their vectors of this model; one row of `vectors` an id."""
     if not item_ids:
         return
-    counted = await session.execute(
-        update(IndexCounter).values(value=IndexCounter.value + len(item_ids)).returning(IndexCounter.value)
-    )
-    first = counted.scalar_one() - len(item_ids) + 1
     tenant_id = session_scope(session.sync_session).tenant_id
-    session.add_all(
-        IndexLogEntry(
-            id=uuid7(), tenant_id=tenant_id, sequence=first + offset, source=source, item_id=item, operation=operation
+    rows = [
+        {
+            "id": uuid7(),
+            "tenant_id": tenant_id,
+            "source": source,
+            "item_id": item_id,
+            "model": model,
+            "dimension": vectors.shape[1],
+            "vector": np.ascontiguousarray(vector, dtype="<f4").tobytes(),
+        }
+        for item_id, vector in zip(item_ids, vectors, strict=True)
+    ]
+    statement = insert(Embedding).values(rows)
+    await session.execute(
+        statement.on_conflict_do_update(
+            constraint="uq_embeddings_item",
+            set_={"vector": statement.excluded.vector, "dimension": statement.excluded.dimension},
         )
-        for offset, item in enumerate(item_ids)
     )
-    await session.flush()
+    await _log(session, source, "upsert", item_ids)
+
+
+async def remove_items(session: AsyncSession, source: Source, item_ids: Sequence[UUID]) -> None:
+    """Take items out of search, whatever model they were embedded with."""
+    if not item_ids:
+        return
+    await session.execute(delete(Embedding).where(Embedding.source == source, Embedding.item_id.in_(item_ids)))
+    await _log(session, source, "remove", item_ids)
 
 
 async def last_sequence(session: AsyncSession, tenant_id: UUID) -> int:
     """How far the log of `tenant_id` (the session's own, or the global one) reaches; 0 for an empty one."""
     found = await session.execute(select(IndexCounter.value).where(IndexCounter.tenant_id == tenant_id))
     return found.scalar_one_or_none() or 0
+
+
+async def _log(session: AsyncSession, source: Source, operation: str, item_ids: Sequence[UUID]) -> None:
+    """Append to the tenant's log. The counter's row lock makes sequence order and commit order the same."""
+    counted = await session.execute(
+        update(IndexCounter).values(value=IndexCounter.value + len(item_ids)).returning(IndexCounter.value)
+    )
+    first = counted.scalar_one() - len(item_ids) + 1
+    session.add_all(
+        IndexLogEntry(id=uuid7(), sequence=first + offset, source=source, item_id=item_id, operation=operation)
+        for offset, item_id in enumerate(item_ids)
+    )
+    await session.flush()

@@ -45,7 +45,7 @@ async def migrate(address: DatabaseAddress) -> None:
     Several processes may call it at once: one works, the others wait and find nothing to do.
     """
     await ensure_app_role(address)
-    engine = create_async_engine(address.owner)
+    engine = create_async_engine(address.owner_url())
     try:
         async with engine.begin() as connection:
             await connection.exec_driver_sql(_ONE_AT_A_TIME)
@@ -57,7 +57,7 @@ async def migrate(address: DatabaseAddress) -> None:
 
 async def pending_changes(address: DatabaseAddress) -> list[str]:
     """What `desk migrate` would still do, or what the models say and no migration does; empty when all is well."""
-    engine = create_async_engine(address.owner)
+    engine = create_async_engine(address.owner_url())
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(_differences)
@@ -72,7 +72,9 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _differences(connection: Connection) -> list[str]:
-    context = MigrationContext.configure(connection, opts={"compare_type": compare_type, "include_object": include_object})
+    context = MigrationContext.configure(
+        connection, opts={"compare_type": compare_type, "include_object": include_object}
+    )
     head = ScriptDirectory.from_config(alembic_configuration()).get_current_head()
     if context.get_current_revision() != head:
         return [f"the schema is at {context.get_current_revision() or 'nothing'}, the newest is {head}"]

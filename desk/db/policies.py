@@ -5,7 +5,7 @@ Everything here is idempotent DDL, run by `desk migrate` as the owner after the 
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from desk.errors import SettingMissingError
@@ -23,7 +23,7 @@ def tenant_tables() -> list[type[TenantRow]]:
 
 
 def table_name(row: type[TenantRow]) -> str:
-    return str(row.__table__.name)
+    return str(inspect(row).local_table.description)
 
 
 def work_tables() -> list[str]:

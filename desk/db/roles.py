@@ -17,21 +17,32 @@ from desk.secret import Secret
 class DatabaseAddress:
     """Where the database is and as whom to come; URLs are for `postgresql+asyncpg`."""
 
-    owner: URL
     app: URL
+    owner: URL | None = None
+    """None in processes that only work and never migrate: they need not know the owner's password."""
+
+    def owner_url(self) -> URL:
+        """Raises SettingMissingError where only the restricted role is known."""
+        if self.owner is None:
+            msg = "this needs DESK_DATABASE_URL, the address of the role that owns the database"
+            raise SettingMissingError(msg)
+        return self.owner
 
     def psycopg_app_url(self) -> str:
         """The restricted role's address as psycopg and SAQ read it."""
         return self.app.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def address_from_urls(owner_url: str, app_url: str | None, secret_key: Secret) -> DatabaseAddress:
-    """Raises SettingMissingError when a URL is not a PostgreSQL one with a database name."""
-    owner = _asyncpg(owner_url, "DESK_DATABASE_URL")
+def address_from_urls(owner_url: str | None, app_url: str | None, secret_key: Secret) -> DatabaseAddress:
+    """Raises SettingMissingError when there is no URL, or one is not PostgreSQL's with a database name."""
+    owner = _asyncpg(owner_url, "DESK_DATABASE_URL") if owner_url else None
     if app_url is not None:
-        return DatabaseAddress(owner, _asyncpg(app_url, "DESK_DATABASE_APP_URL"))
+        return DatabaseAddress(_asyncpg(app_url, "DESK_DATABASE_APP_URL"), owner)
+    if owner is None:
+        msg = "no database is known: set DESK_DATABASE_URL, or start the desk with `desk up`"
+        raise SettingMissingError(msg)
     app = owner.set(username=app_role_name(owner), password=_derived_password(secret_key, owner.database or ""))
-    return DatabaseAddress(owner, app)
+    return DatabaseAddress(app, owner)
 
 
 def app_role_name(owner: URL) -> str:
@@ -61,7 +72,7 @@ async def ensure_app_role(address: DatabaseAddress) -> None:
     if not role.replace("_", "").replace("-", "").isalnum():
         msg = f"the database role name {role!r} must be letters, digits, - and _"
         raise SettingMissingError(msg)
-    engine = create_async_engine(address.owner)
+    engine = create_async_engine(address.owner_url())
     try:
         async with engine.begin() as connection:
             await connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7361001)")
@@ -74,6 +85,6 @@ async def ensure_app_role(address: DatabaseAddress) -> None:
             ).scalar_one()
             await connection.exec_driver_sql(f'{verb} ROLE "{role}" LOGIN PASSWORD {quoted}')
             await connection.exec_driver_sql(f'GRANT "{role}" TO CURRENT_USER')
-            await connection.exec_driver_sql(f'GRANT CONNECT ON DATABASE "{address.owner.database}" TO "{role}"')
+            await connection.exec_driver_sql(f'GRANT CONNECT ON DATABASE "{address.owner_url().database}" TO "{role}"')
     finally:
         await engine.dispose()

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from desk.db.tenancy import SCOPE, Scope, install_tenancy
@@ -40,7 +40,7 @@ class Database:
         self.waker: Waker = waker or NoWaker()
 
     @classmethod
-    def connect(cls, url: str, *, pool_size: int = 8, waker: Waker | None = None) -> Database:
+    def connect(cls, url: URL, *, pool_size: int = 8, waker: Waker | None = None) -> Database:
         """`url` is a `postgresql+asyncpg://` URL of the restricted role."""
         engine = create_async_engine(
             url,

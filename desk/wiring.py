@@ -1,0 +1,143 @@
+"""The composition root: binds the ports to their adapters. The only module of `desk` that knows the other packages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from litestar import Litestar
+from sqlalchemy import select
+
+from connectors.llm.chain import build_chat_model
+from connectors.llm.configuration import (
+    ProviderConfiguration,
+    configure,
+    embedding_from_environment,
+    providers_from_environment,
+)
+from connectors.llm.embeddings import RemoteEmbedder
+from connectors.rest.channel import RestChannel
+from desk.accounts.tokens import TokenDesk
+from desk.app import create_app
+from desk.clock import SystemClock
+from desk.db.crypto import key_ring
+from desk.db.roles import DatabaseAddress, address_from_urls
+from desk.db.tenancy import Scope
+from desk.db.unit_of_work import Database
+from desk.delivery import DeliveryDesk
+from desk.drafting.pipeline import DraftingDesk
+from desk.egress import EgressRules
+from desk.installation import Installation
+from desk.live import LiveHub
+from desk.models import ModelProvider
+from desk.ports import ChatModel, Embedder
+from desk.secret import Secret
+from desk.settings import Settings, load_settings
+from desk.wakeups import QueueWaker, saq_queue
+from learning.calibration import TenantCalibration
+from learning.edits import Analyser
+from learning.store import ReviewLearner
+from retrieval.embedding.cached import CachedEmbedder
+from retrieval.embedding.minilm import MiniLMEmbedder
+from retrieval.indexer import ChunkIndexer
+from retrieval.open_indexes import OpenIndexes
+from retrieval.retriever import FourSourceRetriever
+
+EMBEDDING_CACHE = 4_096
+
+
+def database_address(settings: Settings) -> DatabaseAddress:
+    """Of the database the settings name. Raises SettingMissingError when they name none."""
+    owner, app = settings.database_url, settings.database_app_url
+    return address_from_urls(owner.reveal() if owner else None, app.reveal() if app else None, settings.secret_key)
+
+
+def build(settings: Settings, address: DatabaseAddress) -> Installation:
+    """Put one process together. Opens no connection yet."""
+    key_ring.configure(settings.encryption_keys)
+    clock, rules = SystemClock(), EgressRules(allowed_hosts=frozenset(settings.egress_allowed_hosts))
+    queue = saq_queue(address.psycopg_app_url())
+    database = Database.connect(address.app, waker=QueueWaker(queue))
+    embedder = CachedEmbedder(build_embedder(settings, rules), EMBEDDING_CACHE)
+    indexes = OpenIndexes(embedder)
+    retriever = FourSourceRetriever(database, embedder, indexes)
+    models = TenantModels(database, settings, rules)
+    calibration = TenantCalibration(database)
+    return Installation(
+        settings=settings,
+        address=address,
+        database=database,
+        queue=queue,
+        live=LiveHub(address.psycopg_app_url()),
+        clock=clock,
+        tokens=TokenDesk(database, settings.secret_key, clock, settings.token_minutes),
+        embedder=embedder,
+        retriever=retriever,
+        models=models,
+        analyser=Analyser(),
+        learner=ReviewLearner(database, embedder),
+        indexer=ChunkIndexer(database, embedder),
+        drafting=DraftingDesk(database, retriever, models, calibration),
+        deliveries=DeliveryDesk(database, {"rest": RestChannel(rules, clock)}),
+    )
+
+
+def build_embedder(settings: Settings, rules: EgressRules) -> Embedder:
+    configuration = embedding_from_environment(settings.model_environment)
+    if configuration is None:
+        return MiniLMEmbedder()
+    return RemoteEmbedder(configuration, rules, SystemClock())
+
+
+class TenantModels:
+    """The tenant's own provider chain, else the installation's. Fulfils `desk.ports.ChatModels`."""
+
+    def __init__(self, database: Database, settings: Settings, rules: EgressRules) -> None:
+        self._database = database
+        self._rules = rules
+        self._shared = providers_from_environment(settings.model_environment)
+        self._built: dict[str, ChatModel] = {}
+
+    async def for_tenant(self, tenant_id: UUID) -> ChatModel | None:
+        async with self._database.transaction(Scope(tenant_id)) as session:
+            rows = await session.execute(
+                select(ModelProvider).where(ModelProvider.is_active).order_by(ModelProvider.position)
+            )
+            own = tuple(configure(row.base_url, Secret(row.api_key), row.model) for row in rows.scalars())
+        return self._chain(own or self._shared)
+
+    def _chain(self, providers: tuple[ProviderConfiguration, ...]) -> ChatModel | None:
+        """One chain a configuration, so that its breakers remember and its connections are reused."""
+        if not providers:
+            return None
+        name = hashlib.sha256(json.dumps([one.fingerprint for one in providers]).encode()).hexdigest()
+        if name not in self._built:
+            self._built[name] = build_chat_model(providers, self._rules)
+        return self._built[name]
+
+    async def close(self) -> None:
+        for model in self._built.values():
+            await model.close()
+        self._built.clear()
+
+
+@asynccontextmanager
+async def running(settings: Settings, address: DatabaseAddress) -> AsyncGenerator[Installation]:
+    """An installation for a command: connected to the wake-up queue, closed at the end."""
+    installation = build(settings, address)
+    await installation.queue.connect()
+    try:
+        yield installation
+    finally:
+        await installation.queue.disconnect()
+        await installation.models.close()
+        await installation.database.close()
+
+
+def web_application() -> Litestar:
+    """What the web server loads, once a process."""
+    settings = load_settings()
+    return create_app(build(settings, database_address(settings)))

@@ -1,0 +1,69 @@
+"""Embedding again what was embedded by another model, in the background, a batch at a time.
+
+Until an item has its new vector it is not found; the desk says how many are still to come.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import aliased
+
+from desk.db.index_log import Source, put_items
+from desk.db.tenancy import Scope
+from desk.db.unit_of_work import Database
+from desk.models import Chunk, Correction, Document, Embedding, Example
+from desk.ports import Embedder
+from retrieval.ingestion.chunking import embedding_text
+from retrieval.query import question_text
+
+BATCH = 256
+
+
+async def embed_again(database: Database, embedder: Embedder, tenant_id: UUID) -> int:
+    """One batch of the tenant's items that have a vector of another model only; returns how many it did."""
+    done = 0
+    for source in ("knowledge", "example", "correction"):
+        texts = await _outdated(database, tenant_id, source, embedder.model)
+        if not texts:
+            continue
+        ids = list(texts)
+        vectors = await embedder.embed([texts[item_id] for item_id in ids])
+        async with database.transaction(Scope(tenant_id)) as session:
+            await put_items(session, source, ids, vectors, embedder.model)
+        done += len(ids)
+    return done
+
+
+async def outdated_count(database: Database, tenant_id: UUID, model: str) -> int:
+    """Items that are not found yet because only another model's vector is there."""
+    async with database.transaction(Scope(tenant_id)) as session:
+        newer = aliased(Embedding)
+        has_new = exists().where(
+            newer.source == Embedding.source, newer.item_id == Embedding.item_id, newer.model == model
+        )
+        count = select(func.count(Embedding.item_id.distinct())).where(
+            Embedding.tenant_id == tenant_id, Embedding.model != model, ~has_new
+        )
+        return (await session.execute(count)).scalar_one()
+
+
+async def _outdated(database: Database, tenant_id: UUID, source: Source, model: str) -> dict[UUID, str]:
+    """Item ids and the texts to embed."""
+    newer = aliased(Embedding)
+    has_new = exists().where(newer.source == source, newer.item_id == Embedding.item_id, newer.model == model)
+    ids = (
+        select(Embedding.item_id)
+        .where(Embedding.tenant_id == tenant_id, Embedding.source == source, Embedding.model != model, ~has_new)
+        .limit(BATCH)
+    )
+    async with database.transaction(Scope(tenant_id)) as session:
+        if source == "knowledge":
+            chunks = await session.execute(
+                select(Chunk, Document.title).join(Document, Document.id == Chunk.document_id).where(Chunk.id.in_(ids))
+            )
+            return {chunk.id: embedding_text(title, chunk.heading_path, chunk.text) for chunk, title in chunks.tuples()}
+        row = Example if source == "example" else Correction
+        questions = await session.execute(select(row.id, row.question).where(row.id.in_(ids)))
+        return {item_id: question_text(question) for item_id, question in questions.tuples()}
