@@ -199,11 +199,18 @@ async def test_an_unusable_answer_is_a_failed_attempt_and_the_next_provider_answ
     assert reason in reply.attempts[0].detail
 
 
-@pytest.mark.parametrize("step", [{"content": None, "refusal": "I cannot help"}, {"finish_reason": "content_filter"}])
-async def test_a_refusal_goes_to_the_next_provider_without_a_second_try(step: Step) -> None:
+@pytest.mark.parametrize(
+    ("step", "outcome"),
+    [
+        ({"content": None, "refusal": "I cannot help"}, "refused"),
+        ({"finish_reason": "content_filter"}, "refused"),
+        ({"finish_reason": "length"}, "invalid"),
+    ],
+)
+async def test_what_would_end_the_same_way_is_not_paid_for_twice(step: Step, outcome: str) -> None:
     async with pair([step], [GOOD]) as (model, server):
         reply = await model.complete(request())
-    assert outcomes(reply.attempts) == [("first", "refused"), ("second", "answered")]
+    assert outcomes(reply.attempts) == [("first", outcome), ("second", "answered")]
     assert len(server.requests) == 1
 
 
