@@ -20,8 +20,6 @@ TokenSpans = Callable[[str], Sequence[Span]]
 
 _CONTEXT_SHARE = 4
 """Title and headings take at most a quarter of what the model reads."""
-_SHORTEST_SHARE = 8
-"""A last chunk below an eighth of the target joins the one before, where that still fits."""
 _MOST_LONE_HEADINGS = 8
 """In a row without any text: more of them are a list of headings and stand for themselves."""
 _LINK_ADDRESS = re.compile(r"(?<=\S) \(https?://[^\s()]{1,200}\)")
@@ -51,16 +49,13 @@ class Chunk:
         return f"{self.context}\n{text}" if self.context else text
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Group:
-    """Pieces that may share a chunk: one section, with headings before it that have no text of their own."""
+    """Pieces that may share a chunk: one section, with the headings around it that have no text of their own."""
 
     pieces: list[Piece]
     sections: list[Section]
-
-    @property
-    def heading_path(self) -> tuple[str, ...]:
-        return self.sections[-1].heading_path
+    heading_path: tuple[str, ...]
 
 
 def chunk(
@@ -105,32 +100,19 @@ class _Chunker:
                 chunks.append(Chunk(len(chunks), text, (start, end), group.heading_path, tokens, context))
         return chunks
 
-    def _groups(self) -> list[_Group]:
-        """Sections in order; a heading without text goes with what follows it, the last one with what precedes."""
-        groups: list[_Group] = []
-        waiting: list[Section] = []
-        for section in self._document.sections:
-            waiting.append(section)
-            if section.blocks[-1].kind != "heading" or len(waiting) > _MOST_LONE_HEADINGS:
-                groups.append(self._group(waiting))
-                waiting = []
-        if len(waiting) == 1 and groups:
-            groups[-1].pieces.extend(self._group(waiting).pieces)
-        elif waiting:
-            groups.append(self._group(waiting))
-        return groups
-
-    def _group(self, sections: list[Section]) -> _Group:
-        group = _Group([], sections)
-        starts = [section.span[0] for section in sections if section.level]
-        budget = min(self._budget(group, start) for start in (*starts, sections[-1].span[1]))
-        for section in sections:
-            for block in section.blocks:
-                group.pieces.extend(self._cutter.pieces(block, budget))
-        return group
+    def _groups(self) -> Iterator[_Group]:
+        for sections in _joined_sections(self._document.sections):
+            told = [section for section in sections if _has_text(section)]
+            group = _Group([], sections, (told or sections)[-1].heading_path)
+            starts = [section.span[0] for section in sections]
+            budget = min(self._budget(group, start) for start in (*starts, sections[-1].span[1]))
+            for section in sections:
+                for block in section.blocks:
+                    group.pieces.extend(self._cutter.pieces(block, budget))
+            yield group
 
     def _spans(self, group: _Group) -> Iterator[Span]:
-        """Pieces packed into chunks of about equal size near the target, never above what the model reads."""
+        """Pieces packed into chunks of about equal size, so that no scrap is left at the end of a section."""
         pieces = group.pieces
         ranges: list[tuple[int, int]] = []
         first = 0
@@ -138,9 +120,6 @@ class _Chunker:
             last = self._last_piece(group, first)
             ranges.append((first, last))
             first = last + 1
-        if len(ranges) > 1 and self._joins_the_one_before(group, ranges):
-            (first, _), (_, last) = ranges[-2:]
-            ranges[-2:] = [(first, last)]
         for index, (first, last) in enumerate(ranges):
             start = self._overlapping(group, first, last) if index else pieces[first].start
             yield start, pieces[last].end
@@ -181,12 +160,6 @@ class _Chunker:
         announced = pieces[min(last + 1, len(pieces) - 1)]
         start = pieces[min(cut + 1, last)].start
         return cut if self._fits(start, announced.end, self._budget(group, start)) else last
-
-    def _joins_the_one_before(self, group: _Group, ranges: list[tuple[int, int]]) -> bool:
-        start, end = group.pieces[ranges[-1][0]].start, group.pieces[ranges[-1][1]].end
-        before = group.pieces[ranges[-2][0]].start
-        is_tiny = self._tokens.count(start, end) < self._target // _SHORTEST_SHARE
-        return is_tiny and self._fits(before, end, self._budget(group, before))
 
     def _overlapping(self, group: _Group, first: int, last: int) -> int:
         """Where the chunk starts: cut inside a paragraph, it repeats the sentences that lead up to it."""
@@ -234,3 +207,23 @@ class _Chunker:
         spans = self._token_spans(line)[: limit - 1]
         line = line[: min(spans[-1][1], limit * CHARACTERS_PER_TOKEN)].rstrip()
         return line, len(self._token_spans(f"{line}\n"))
+
+
+def _joined_sections(sections: Sequence[Section]) -> list[list[Section]]:
+    """In order; a heading without text goes with what follows it, the last one with what precedes."""
+    joined: list[list[Section]] = []
+    waiting: list[Section] = []
+    for section in sections:
+        waiting.append(section)
+        if _has_text(section) or len(waiting) > _MOST_LONE_HEADINGS:
+            joined.append(waiting)
+            waiting = []
+    if len(waiting) == 1 and joined:
+        joined[-1].extend(waiting)
+    elif waiting:
+        joined.append(waiting)
+    return joined
+
+
+def _has_text(section: Section) -> bool:
+    return section.blocks[-1].kind != "heading"
