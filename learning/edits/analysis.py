@@ -22,7 +22,29 @@ from .vocabulary import vocabulary
 EXAMPLE_SIMILARITY = 0.70
 REWORDED = 0.15
 """Share of the draft's telling words that may be reworded in a reply that is still the draft."""
-_GERMAN = frozenset(["der", "die", "das", "und", "sie", "nicht", "ist", "ein", "eine", "wir", "ihre", "bitte", "mit", "für", "auf", "den", "zu"])
+FEW_WORDS = 2
+"""Telling words that may always be added to it: "use port 587 instead"."""
+_GERMAN = frozenset(
+    [
+        "der",
+        "die",
+        "das",
+        "und",
+        "sie",
+        "nicht",
+        "ist",
+        "ein",
+        "eine",
+        "wir",
+        "ihre",
+        "bitte",
+        "mit",
+        "für",
+        "auf",
+        "den",
+        "zu",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -91,11 +113,9 @@ def _similarity(before: _Text, after: _Text) -> float:
 
 def _kept(before: _Text, found: Iterable[Difference]) -> bool:
     """Whether every statement of the draft is still there in nearly the same words."""
-    reworded = sum(difference.substance for difference in found)
-    if reworded == 0:
-        return True
+    lost, gained = sum(difference.lost for difference in found), sum(difference.gained for difference in found)
     told = sum(len(statement.reading.telling) for statement in before.statements)
-    return reworded <= told * REWORDED
+    return lost <= told * REWORDED and gained <= max(FEW_WORDS, told * REWORDED)
 
 
 _TURNED = {"step_added": "step_removed", "step_removed": "step_added"}
@@ -103,7 +123,7 @@ _TURNED = {"step_added": "step_removed", "step_removed": "step_added"}
 
 def _turned(difference: Difference) -> Difference:
     kind = _TURNED.get(difference.kind, difference.kind)
-    return Difference(kind, difference.after, difference.before, difference.meaning, difference.substance)
+    return Difference(kind, difference.after, difference.before, difference.meaning, difference.gained, difference.lost)
 
 
 def _differences(before: _Text, after: _Text) -> list[Difference]:
@@ -193,7 +213,39 @@ def _moved(before: _Text, after: _Text, alignment: Alignment) -> Iterable[Differ
 
 
 _AFTER_VERB = frozenset(
-    ["the", "your", "a", "an", "to", "on", "in", "into", "it", "this", "that", "these", "for", "from", "up", "out", "sie", "du", "den", "die", "das", "le", "la", "les", "votre", "vos", "l", "el", "los", "las", "su"]
+    [
+        "the",
+        "your",
+        "a",
+        "an",
+        "to",
+        "on",
+        "in",
+        "into",
+        "it",
+        "this",
+        "that",
+        "these",
+        "for",
+        "from",
+        "up",
+        "out",
+        "sie",
+        "du",
+        "den",
+        "die",
+        "das",
+        "le",
+        "la",
+        "les",
+        "votre",
+        "vos",
+        "l",
+        "el",
+        "los",
+        "las",
+        "su",
+    ]
 )
 
 

@@ -314,7 +314,7 @@ class _Comparison:
             self._modal_pair("modality", one.pop(0), two.pop(0))
         for mark in [*one, *two]:
             side = self.before if mark in one else self.after
-            if mark.value == "certain" or set(mark.places) <= side.reading.covered("wrapper", "courtesy"):
+            if mark.value == "certain" or self._is_polite(side, mark):
                 continue
             places = [i for i in range(mark.first, mark.after) if i in side.open]
             if not places:
@@ -324,6 +324,11 @@ class _Comparison:
             self._add(
                 "modality", run, one_side, other_side, meaning=mark.value not in ("always", "mostly", "sometimes")
             )
+
+    def _is_polite(self, side: Side, mark: Marked) -> bool:
+        """Part of a polite wrapper, or the modal a question opens with."""
+        question = mark.first <= 2 and side.tokens[-1].key == "?"
+        return question or set(mark.places) <= side.reading.covered("wrapper", "courtesy", "tone")
 
     def _modal_pair(self, kind: str, first: Marked, second: Marked) -> None:
         run = self._run_of(self.before, next(i for i in range(first.first, first.after) if i in self.before.changed))
@@ -416,8 +421,7 @@ class _Comparison:
             self._add(kind, run, one, two, meaning=False)
             return
         self._add("wording", run, one, two, meaning=False)
-        substance, replaced = max(len(left), len(right)), min(len(left), len(right))
-        self.found[-1] = replace(self.found[-1], substance=substance, replaced=replaced)
+        self.found[-1] = replace(self.found[-1], lost=len(left), gained=len(right))
 
     def _either(self, *marks: Mark, one: Sequence[int], two: Sequence[int]) -> bool:
         covered = self.before.reading.covered(*marks), self.after.reading.covered(*marks)

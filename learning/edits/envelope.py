@@ -105,13 +105,12 @@ def _greeting_end(text: str, first: Span) -> int:
     return first[0]
 
 
-_NAME = re.compile(r"(?:[ ,]*[^\W\d_][\w.'’-]*){0,6}[ ]?(?P<stop>[,!:;.–—\n-]|\r?\n|$)[!,.:;–—-]*\s*")
 _CONTENT_WORDS = re.compile(r"[^\W\d_]+")
 
 
 def _after_name(text: str, position: int, end: int, none: int) -> int:
     """Past "Anna," or " there!" after the opening word; `none` when a sentence follows instead of a name."""
-    boundary = re.compile(r"[,!:;–—\n]|\.(?=\s|$)|\s-\s").search(text, position, end)
+    boundary = _name_boundary(text, position, end)
     stop = boundary.start() if boundary else end
     name = _CONTENT_WORDS.findall(text[position:stop])
     if len(name) > GREETING_WORDS:
@@ -128,6 +127,16 @@ def _after_name(text: str, position: int, end: int, none: int) -> int:
     return stop
 
 
+def _name_boundary(text: str, position: int, end: int) -> re.Match[str] | None:
+    """The sign a greeting ends with; the full stop of "Mr." is none."""
+    for match in _NAME_END.finditer(text, position, end):
+        words = _WORD.findall(text[position : match.start()])
+        if match.group() != "." or not words or words[-1].casefold() not in vocabulary().abbreviations:
+            return match
+    return None
+
+
+_NAME_END = re.compile(r"[,!:;–—\n]|\.(?=\s|$)|\s-\s")
 _NAME_WORDS = frozenset({"dear", "good", "lieber", "liebe", "cher", "estimado", "estimada", "bonjour", "hello", "hi"})
 
 

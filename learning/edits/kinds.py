@@ -21,10 +21,14 @@ class Difference:
     before: Span
     after: Span
     meaning: bool
-    substance: int = 0
-    """Telling words that came, went or were replaced; 0 for another way of writing the same."""
-    replaced: int = 0
-    """Telling words with another one in their place."""
+    lost: int = 0
+    """Telling words of the draft that this change took away; 0 for another way of writing the same."""
+    gained: int = 0
+    """Telling words it brought."""
+
+    @property
+    def replaced(self) -> int:
+        return min(self.lost, self.gained)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -14,6 +14,9 @@ _HARD = frozenset({"number", "amount", "duration", "url", "email", "phone"})
 _SOFT: tuple[Mark, ...] = (
     "tone", "courtesy", "apology", "wrapper", "harmless_negation", "harmless_condition",
 )  # fmt: skip
+_CLAUSE_BREAKS = frozenset(
+    {",", ";", ":", "-", "–", "—", "(", "but", "because", "however", "aber", "weil", "mais", "parce", "pero", "porque"}
+)
 _ENDINGS = ("ing", "ed", "es", "en", "er", "ez", "s", "e")
 _LAST_LETTERS = "entdr"
 """Letters at the end of a stem that another form of the word may lack."""
@@ -94,10 +97,26 @@ class Reading:
             return "tone" if self.tokens and not self.telling else ""
         if any(token.kind in _HARD for token in self.tokens) or any(place not in polite for place in self.negations):
             return ""
-        beside = sum(1 for place in self.telling if place not in polite)
-        if beside > max(_CHATTER, 2 * len(polite)):
+        if not all(self._is_courteous(first, after) for first, after in self._clauses()):
             return ""
         return "apology" if self.covered("apology") else "tone"
+
+    def _clauses(self) -> Iterator[tuple[int, int]]:
+        """ "Sorry, but your account was closed" has a courteous clause and one that tells."""
+        first = 0
+        for place, token in enumerate(self.tokens):
+            if token.key in _CLAUSE_BREAKS:
+                yield first, place
+                first = place + 1
+        yield first, len(self.tokens)
+
+    def _is_courteous(self, first: int, after: int) -> bool:
+        polite = self.covered("courtesy", "apology")
+        held = sum(1 for place in polite if first <= place < after)
+        beside = sum(1 for place in self.telling if first <= place < after and place not in polite)
+        if held:
+            return beside <= max(_CHATTER, 2 * held)
+        return beside <= 1
 
     def part(self, places: Sequence[int]) -> Reading:
         """The reading of some of the tokens, in this order; phrases that are cut are lost."""

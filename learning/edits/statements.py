@@ -23,7 +23,25 @@ _MARKER = re.compile(
 )
 _NUMBERED = re.compile(r"\s*(?:(?:step|schritt|étape|paso)\s+\d|\d{1,2}[.)]\s)", re.IGNORECASE)
 _SEQUENCE = frozenset(
-    ["then", "first", "next", "afterwards", "finally", "once", "second", "dann", "zuerst", "danach", "anschließend", "puis", "ensuite", "luego", "primero", "después", "enfin"]
+    [
+        "then",
+        "first",
+        "next",
+        "afterwards",
+        "finally",
+        "once",
+        "second",
+        "dann",
+        "zuerst",
+        "danach",
+        "anschließend",
+        "puis",
+        "ensuite",
+        "luego",
+        "primero",
+        "después",
+        "enfin",
+    ]
 )
 
 
@@ -82,13 +100,32 @@ def split(text: str, spans: Sequence[Span]) -> list[Statement]:
     for start, end in spans:
         begin = start
         for match in _BOUNDARY.finditer(text, start, end):
-            if match.start() < begin or not _ends_statement(text, begin, match, end):
+            if match.start() < begin:
+                continue
+            if (number := _inline_number(text, begin, match)) is not None:
+                _append(found, text, begin, number)
+                begin = number
+                continue
+            if not _ends_statement(text, begin, match, end):
                 continue
             stop = match.start() if match.group()[0] in " \t\r\n" else match.end()
             _append(found, text, begin, stop)
             begin = match.end()
         _append(found, text, begin, end)
     return found
+
+
+def _inline_number(text: str, begin: int, match: re.Match[str]) -> int | None:
+    """Where a step begins whose number stands inside a line: after a colon, or one more than the step before."""
+    if match.group() != ".":
+        return None
+    before = _LAST_WORD.search(text, max(begin, match.start() - 4), match.start())
+    if before is None or not before.group(1).isdecimal() or not text[begin : before.start(1)].strip():
+        return None
+    lead = text[begin : before.start(1)].rstrip()
+    previous = re.match(r"\s*(\d{1,2})[.)]\s", text[begin : before.start(1)])
+    follows = previous is not None and int(before.group(1)) == int(previous.group(1)) + 1
+    return before.start(1) if follows or (lead.endswith(":") and int(before.group(1)) == 1) else None
 
 
 def _append(found: list[Statement], text: str, start: int, end: int) -> None:
