@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from saq.queue.postgres import PostgresQueue
 
@@ -31,5 +33,7 @@ class Installation:
     analyser: EditAnalyser
     learner: Learner
     indexer: DocumentIndexer
+    reembed: Callable[[UUID], Awaitable[int]]
+    """Embeds a batch of a tenant's items again that only another model has embedded; how many it did."""
     drafting: DraftingDesk
     deliveries: DeliveryDesk

@@ -11,15 +11,16 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-import asyncpg
+import psycopg
 import structlog
+from psycopg import sql
 
 from desk.db.unit_of_work import LIVE_CHANNEL
 
 _log = structlog.get_logger(__name__)
+_LISTEN = sql.SQL("LISTEN {}").format(sql.Identifier(LIVE_CHANNEL))
 _QUEUE_LENGTH = 100
 _RECONNECT_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 _CHECK_SECONDS = 5.0
@@ -67,31 +68,25 @@ class LiveHub:
         failures = 0
         while True:
             try:
-                connection = await asyncpg.connect(self._dsn)
-            except (TimeoutError, OSError, asyncpg.PostgresError) as error:
+                async with await psycopg.AsyncConnection.connect(self._dsn, autocommit=True) as connection:
+                    await connection.execute(_LISTEN)
+                    failures = 0
+                    self._tell_all(LiveEvent("refresh", {}))
+                    while True:
+                        async for notification in connection.notifies(timeout=_CHECK_SECONDS):
+                            self._received(notification.payload)
+                        await connection.execute("SELECT 1")
+            except (OSError, psycopg.Error) as error:
                 wait = _RECONNECT_SECONDS[min(failures, len(_RECONNECT_SECONDS) - 1)]
                 failures += 1
-                _log.warning("live_listener_waits", seconds=wait, error=str(error))
+                _log.warning("live_listener_lost", retry_in=wait, error=str(error).strip())
                 await asyncio.sleep(wait)
-                continue
-            failures = 0
-            try:
-                await connection.add_listener(LIVE_CHANNEL, self._received)
-                self._tell_all(LiveEvent("refresh", {}))
-                while not connection.is_closed():
-                    await asyncio.sleep(_CHECK_SECONDS)
-                    await connection.execute("SELECT 1", timeout=_CHECK_SECONDS)
-            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                _log.warning("live_listener_lost", error=str(error))
-            finally:
-                with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError):
-                    await connection.close(timeout=1)
 
-    def _received(self, _: Any, __: int, ___: str, payload: object) -> None:
-        message: dict[str, str] = json.loads(str(payload))
-        event = LiveEvent(message.pop("event"), message)
-        for queue in self._pages.get(UUID(message.pop("tenant")), ()):
-            _offer(queue, event)
+    def _received(self, payload: str) -> None:
+        message: dict[str, str] = json.loads(payload)
+        event, tenant_id = message.pop("event"), UUID(message.pop("tenant"))
+        for queue in self._pages.get(tenant_id, ()):
+            _offer(queue, LiveEvent(event, message))
 
     def _tell_all(self, event: LiveEvent) -> None:
         for pages in self._pages.values():

@@ -6,11 +6,13 @@ import hashlib
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from uuid import UUID
 
 from litestar import Litestar
 from sqlalchemy import select
 
+from connectors.llm.breaker import Breakers
 from connectors.llm.chain import build_chat_model
 from connectors.llm.configuration import (
     ProviderConfiguration,
@@ -33,17 +35,18 @@ from desk.egress import EgressRules
 from desk.installation import Installation
 from desk.live import LiveHub
 from desk.models import ModelProvider
-from desk.ports import ChatModel, Embedder
+from desk.ports import ChatModel, Clock, Embedder
 from desk.secret import Secret
 from desk.settings import Settings, load_settings
 from desk.wakeups import QueueWaker, saq_queue
-from learning.calibration import TenantCalibration
 from learning.edits import Analyser
 from learning.store import ReviewLearner
+from learning.tenant_calibration import TenantCalibration
 from retrieval.embedding.cached import CachedEmbedder
 from retrieval.embedding.minilm import MiniLMEmbedder
 from retrieval.indexer import ChunkIndexer
 from retrieval.open_indexes import OpenIndexes
+from retrieval.reembedding import embed_again
 from retrieval.retriever import FourSourceRetriever
 
 EMBEDDING_CACHE = 4_096
@@ -64,7 +67,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
     embedder = CachedEmbedder(build_embedder(settings, rules), EMBEDDING_CACHE)
     indexes = OpenIndexes(embedder)
     retriever = FourSourceRetriever(database, embedder, indexes)
-    models = TenantModels(database, settings, rules)
+    models = TenantModels(database, settings, rules, clock)
     calibration = TenantCalibration(database)
     return Installation(
         settings=settings,
@@ -80,6 +83,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         analyser=Analyser(),
         learner=ReviewLearner(database, embedder),
         indexer=ChunkIndexer(database, embedder),
+        reembed=partial(embed_again, database, embedder),
         drafting=DraftingDesk(database, retriever, models, calibration),
         deliveries=DeliveryDesk(database, {"rest": RestChannel(rules, clock)}),
     )
@@ -95,8 +99,10 @@ def build_embedder(settings: Settings, rules: EgressRules) -> Embedder:
 class TenantModels:
     """The tenant's own provider chain, else the installation's. Fulfils `desk.ports.ChatModels`."""
 
-    def __init__(self, database: Database, settings: Settings, rules: EgressRules) -> None:
+    def __init__(self, database: Database, settings: Settings, rules: EgressRules, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
+        self._breakers = Breakers(clock)
         self._rules = rules
         self._shared = providers_from_environment(settings.model_environment)
         self._built: dict[str, ChatModel] = {}
@@ -115,7 +121,7 @@ class TenantModels:
             return None
         name = hashlib.sha256(json.dumps([one.fingerprint for one in providers]).encode()).hexdigest()
         if name not in self._built:
-            self._built[name] = build_chat_model(providers, self._rules)
+            self._built[name] = build_chat_model(providers, self._rules, self._clock, self._breakers)
         return self._built[name]
 
     async def close(self) -> None:

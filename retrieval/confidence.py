@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal
 
-from desk.ports import Confidence, ConfidenceParts, ConfidenceSettings, IntentGuess, Level, SourceKind
-
-Presentation = Literal["prefilled", "banner", "collapsed", "notes"]
+from desk.policy.presentation import level_of
+from desk.ports import Confidence, ConfidenceParts, ConfidenceSettings, IntentGuess, SourceKind
 
 _GOOD_MATCHES_FOR_BOOST = 2
 _DECIMALS = 9
@@ -52,31 +50,6 @@ def assess(
             parts, held_kb, settings, has_examples="example" in holding, has_kb=held_share is not None
         ),
     )
-
-
-def level_of(score: float, settings: ConfidenceSettings) -> Level:
-    """The level of a score from 0 to 100; a score on a border belongs to the higher level."""
-    if score >= settings.high:
-        return "high"
-    if score >= settings.medium:
-        return "medium"
-    if score >= settings.low:
-        return "low"
-    return "very_low"
-
-
-def presentation(confidence: Confidence, settings: ConfidenceSettings) -> Presentation:
-    """How an agent meets the draft: by the calibrated probability where there is one, else renormalised."""
-    shown = confidence.renormalised
-    if confidence.calibrated is not None:
-        shown = round(100.0 * confidence.calibrated, _DECIMALS)
-    by_level: Mapping[Level, Presentation] = {
-        "high": "prefilled",
-        "medium": "banner",
-        "low": "collapsed",
-        "very_low": "notes",
-    }
-    return by_level[level_of(shown, settings)]
 
 
 def _example_similarity(scores: Sequence[float], settings: ConfidenceSettings) -> float:

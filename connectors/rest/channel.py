@@ -92,6 +92,10 @@ class RestChannel:
         return "rest"
 
     async def send(self, reply: OutgoingReply) -> SendOutcome:
+        if not reply.configuration.get("callback_url"):
+            return SendOutcome(
+                "sent", "no callback URL is set: the reply waits in the ticket for your system to fetch it"
+            )
         try:
             configuration = read_configuration(reply.configuration, self._rules)
             body = body_of(reply)

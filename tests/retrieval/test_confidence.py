@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.ports import Confidence, ConfidenceParts, ConfidenceSettings, IntentGuess, SourceKind
-from retrieval.confidence import assess, level_of, presentation
+from desk.policy.presentation import level_of, presentation_of
+from retrieval.confidence import assess
 
 SETTINGS = ConfidenceSettings()
 ALL: frozenset[SourceKind] = frozenset({"global_kb", "tenant_kb", "example", "correction"})
@@ -60,7 +61,7 @@ def test_a_new_tenant_with_a_perfect_match_is_shown_high():
     assert confidence.score == pytest.approx(46)
     assert confidence.level == "low"
     assert confidence.renormalised == pytest.approx(98)
-    assert presentation(confidence, SETTINGS) == "prefilled"
+    assert presentation_of(confidence, SETTINGS) == "prefilled"
 
 
 def test_nothing_held_is_not_made_better_by_a_sure_intent():
@@ -89,8 +90,8 @@ def test_held_but_unmatched_sources_are_not_left_out():
 def test_borders_belong_to_the_higher_level(score: float, level: str, shown: str):
     parts = ConfidenceParts(0, 0, 0, 0)
     assert level_of(score, SETTINGS) == level
-    assert presentation(Confidence(0.0, "very_low", parts, score), SETTINGS) == shown
-    assert presentation(Confidence(0.0, "very_low", parts, 60.0, calibrated=score / 100), SETTINGS) == shown
+    assert presentation_of(Confidence(0.0, "very_low", parts, score), SETTINGS) == shown
+    assert presentation_of(Confidence(0.0, "very_low", parts, 60.0, calibrated=score / 100), SETTINGS) == shown
 
 
 def test_a_sum_that_meets_a_border_exactly_is_not_lost_to_rounding():

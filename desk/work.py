@@ -1,0 +1,101 @@
+"""A worker process put together: the work loop with its duties, SAQ's wake-ups, and the clock jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any, ClassVar
+
+import structlog
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
+from saq.job import CronJob
+from saq.worker import Worker
+
+from desk.db.leases import Claim
+from desk.housekeeping import keep_house
+from desk.installation import Installation
+from desk.jobs import Duty, WorkLoop, wake_job
+from desk.ports import DocumentIndexer, Learner
+from desk.wakeups import WAKE_JOB
+
+_log = structlog.get_logger(__name__)
+_RECONNECT_SECONDS = 2.0
+
+
+class WakeupWorker(Worker[Any]):
+    """SAQ's worker, which leaves the process's signals to us."""
+
+    SIGNALS: ClassVar[list[signal.Signals]] = []
+
+
+@asynccontextmanager
+async def start_worker(installation: Installation) -> AsyncGenerator[WorkLoop]:
+    """A work loop that is woken by SAQ; everything is closed at the end."""
+    settings = installation.settings
+    loop = WorkLoop(
+        installation.database,
+        duties(installation),
+        lease_seconds=settings.lease_seconds,
+        poll_seconds=settings.poll_seconds,
+    )
+    wakeups = asyncio.create_task(_follow_wakeups(installation, loop), name="wakeups")
+    try:
+        yield loop
+    finally:
+        wakeups.cancel()
+        with suppress(asyncio.CancelledError):
+            await wakeups
+        await installation.models.close()
+        await installation.database.close()
+
+
+def duties(installation: Installation) -> tuple[Duty, ...]:
+    most = installation.settings.worker_concurrency
+    return (
+        Duty("drafts", installation.drafting.work, most),
+        Duty("deliveries", installation.deliveries.work, most),
+        Duty("reviews", partial(_learn, installation.learner), 2),
+        Duty("document_versions", partial(_index, installation.indexer), 1, most_attempts=3),
+    )
+
+
+async def _learn(learner: Learner, held: Claim) -> None:
+    await learner.learn(held.tenant_id, held.row_id, held.fence)
+
+
+async def _index(indexer: DocumentIndexer, held: Claim) -> None:
+    await indexer.index(held.tenant_id, held.row_id, held.fence)
+
+
+async def _follow_wakeups(installation: Installation, loop: WorkLoop) -> None:
+    """Run SAQ's worker for ever; while its connections are lost, the poll alone carries the work."""
+
+    async def clock(_: dict[str, Any]) -> None:
+        await keep_house(installation)
+
+    clock.__qualname__ = "keep_house"
+    while True:
+        try:
+            await installation.queue.connect()
+            worker = WakeupWorker(
+                installation.queue,
+                functions=[(WAKE_JOB, wake_job)],
+                cron_jobs=[CronJob(clock, cron="* * * * *", timeout=55, retries=1)],
+                concurrency=2,
+                startup=partial(_remember, loop),
+            )
+            await worker.start()
+        except (OperationalError, PoolTimeout, OSError, TimeoutError) as error:
+            _log.warning("wakeups_lost", error=str(error).splitlines()[0] if str(error) else type(error).__name__)
+        finally:
+            with suppress(OperationalError, PoolTimeout, OSError, TimeoutError):
+                await installation.queue.disconnect()
+        await asyncio.sleep(_RECONNECT_SECONDS)
+
+
+async def _remember(loop: WorkLoop, context: dict[str, Any]) -> None:
+    context["work_loop"] = loop
