@@ -110,5 +110,6 @@ def _row(document: Document, version: DocumentVersion, one: TextChunk) -> Chunk:
         span_start=one.span[0],
         span_end=one.span[1],
         heading_path=list(one.heading_path),
+        context=one.context,
         tokens=one.tokens,
     )

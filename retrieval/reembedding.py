@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 from desk.db.index_log import Source, put_items
 from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database
-from desk.models import Chunk, Correction, Document, Embedding, Example
+from desk.models import Chunk, Correction, Embedding, Example
 from desk.ports import Embedder
 from retrieval.ingestion.chunking import embedding_text
 from retrieval.query import question_text
@@ -60,10 +60,8 @@ async def _outdated(database: Database, tenant_id: UUID, source: Source, model: 
     )
     async with database.transaction(Scope(tenant_id)) as session:
         if source == "knowledge":
-            chunks = await session.execute(
-                select(Chunk, Document.title).join(Document, Document.id == Chunk.document_id).where(Chunk.id.in_(ids))
-            )
-            return {chunk.id: embedding_text(title, chunk.heading_path, chunk.text) for chunk, title in chunks.tuples()}
+            chunks = await session.execute(select(Chunk.id, Chunk.context, Chunk.text).where(Chunk.id.in_(ids)))
+            return {chunk_id: embedding_text(context, text) for chunk_id, context, text in chunks.tuples()}
         row = Example if source == "example" else Correction
         questions = await session.execute(select(row.id, row.question).where(row.id.in_(ids)))
         return {item_id: question_text(question) for item_id, question in questions.tuples()}

@@ -78,6 +78,8 @@ class Chunk(TenantRow):
     span_start: Mapped[int]
     span_end: Mapped[int]
     heading_path: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    context: Mapped[str] = mapped_column(Text, default="")
+    """Title and headings that stand above the text when it is embedded."""
     tokens: Mapped[int]
 
 

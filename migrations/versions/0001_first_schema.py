@@ -543,6 +543,7 @@ def upgrade() -> None:
         sa.Column("span_start", sa.Integer(), nullable=False),
         sa.Column("span_end", sa.Integer(), nullable=False),
         sa.Column("heading_path", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("context", sa.Text(), nullable=False),
         sa.Column("tokens", sa.Integer(), nullable=False),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("sa_orm_sentinel", sa.Integer(), nullable=True),

@@ -45,8 +45,13 @@ class Chunk:
 
         Addresses behind links are for the reader; to the model they are noise.
         """
-        text = _LINK_ADDRESS.sub("", self.text)
-        return f"{self.context}\n{text}" if self.context else text
+        return embedding_text(self.context, self.text)
+
+
+def embedding_text(context: str, text: str) -> str:
+    """The same for a stored chunk, when another model embeds it again."""
+    plain = _LINK_ADDRESS.sub("", text)
+    return f"{context}\n{plain}" if context else plain
 
 
 @dataclass(frozen=True, slots=True)
