@@ -162,28 +162,35 @@ def _join_split(
     before: Sequence[Statement], after: Sequence[Statement], groups: list[Group], removed: list[int], added: list[int]
 ) -> None:
     """Give a left-over statement to the pair next to it when the other side of that pair holds its words."""
-    for left, mine, theirs, own_side in (
-        (removed, before, after, "before"),
-        (added, after, before, "after"),
-    ):
-        for index in list(left):
-            words = mine[index].exact
-            if not words:
-                continue
-            for group in groups:
-                own, other = (group.before, group.after) if own_side == "before" else (group.after, group.before)
-                if min(abs(index - place) for place in own) != 1:
-                    continue
-                held: Counter[Hashable] = Counter()
-                for place in other:
-                    held.update(theirs[place].exact)
-                for place in own:
-                    held.subtract(mine[place].exact)
-                if (words & held).total() >= HELD * words.total():
-                    own.append(index)
-                    own.sort()
-                    left.remove(index)
-                    break
+    _join_side(before, after, [(group.before, group.after) for group in groups], removed)
+    _join_side(after, before, [(group.after, group.before) for group in groups], added)
+
+
+def _join_side(
+    mine: Sequence[Statement], theirs: Sequence[Statement], pairs: list[tuple[list[int], list[int]]], left: list[int]
+) -> None:
+    neighbours = {place: pair for pair in pairs for place in pair[0]}
+    # Once in each direction, so that a chain of left-over statements joins from whichever end its pair is on.
+    for index in [*left, *reversed(left)]:
+        if index in neighbours:
+            continue
+        for pair in (neighbours.get(index - 1), neighbours.get(index + 1)):
+            if pair is not None and _holds(mine, theirs, pair, index):
+                pair[0].append(index)
+                pair[0].sort()
+                neighbours[index] = pair
+                left.remove(index)
+                break
+
+
+def _holds(mine: Sequence[Statement], theirs: Sequence[Statement], pair: tuple[list[int], list[int]], index: int) -> bool:
+    words = mine[index].exact
+    held: Counter[Hashable] = Counter()
+    for place in pair[1]:
+        held.update(theirs[place].exact)
+    for place in pair[0]:
+        held.subtract(mine[place].exact)
+    return bool(words) and (words & held).total() >= HELD * words.total()
 
 
 def differences(before: Sequence[object], after: Sequence[object]) -> list[tuple[int, int, int, int]]:

@@ -169,7 +169,7 @@ class _Comparison:
             if not mine:
                 continue
             opposite = self.after if side is self.before else self.before
-            if any(opposite.tokens[i].kind not in ("sign",) for i in other):
+            if any(opposite.tokens[i].kind != "sign" and i not in opposite.reading.soft for i in other):
                 continue
             part = side.reading.part(mine)
             if part.courtesy and part.covered("courtesy", "apology", "tone"):
@@ -321,9 +321,10 @@ class _Comparison:
                 continue
             run = self._run_of(side, places[0])
             one_side, other_side = (places, list[int]()) if side is self.before else (list[int](), places)
-            self._add(
-                "modality", run, one_side, other_side, meaning=mark.value not in ("always", "mostly", "sometimes")
-            )
+            if mark.value in ("always", "mostly", "sometimes"):
+                self._add("tone", run, one_side, other_side, meaning=False)
+            else:
+                self._add("modality", run, one_side, other_side, meaning=True)
 
     def _is_polite(self, side: Side, mark: Marked) -> bool:
         """Part of a polite wrapper, or the modal a question opens with."""

@@ -187,6 +187,10 @@ def is_name(side: Side, place: int) -> bool:
         return True
     if inner_capital:
         return not text.isupper() or len(text) <= 6
-    if not text[0].isupper() or side.nouns_capitalised:
+    if not text[0].isupper():
+        return False
+    if any(side.tokens[before].key in words.titles for before in range(max(0, place - 2), place)):
+        return True
+    if side.nouns_capitalised:
         return False
     return place > 0 and side.tokens[place - 1].kind != "sign"

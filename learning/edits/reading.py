@@ -94,12 +94,17 @@ class Reading:
         """ "apology" or "tone" when these words only are courteous, "" when they tell the customer something."""
         polite = self.covered("courtesy", "apology")
         if not polite:
-            return "tone" if self.tokens and not self.telling else ""
+            return "tone" if self.tokens and (not self.telling or self._is_wish()) else ""
         if any(token.kind in _HARD for token in self.tokens) or any(place not in polite for place in self.negations):
             return ""
         if not all(self._is_courteous(first, after) for first, after in self._clauses()):
             return ""
         return "apology" if self.covered("apology") else "tone"
+
+    def _is_wish(self) -> bool:
+        """ "Happy Monday!" """
+        days = all(self.tokens[place].kind == "date" for place in self.telling)
+        return days and bool(self.covered("tone")) and self.tokens[-1].key == "!"
 
     def _clauses(self) -> Iterator[tuple[int, int]]:
         """ "Sorry, but your account was closed" has a courteous clause and one that tells."""

@@ -58,6 +58,8 @@ class Vocabulary:
     top_level_domains: frozenset[str]
     file_endings: frozenset[str]
     size_units: frozenset[str]
+    titles: frozenset[str]
+    """Words a person's name follows."""
     percent: frozenset[str]
     value_starters: frozenset[str]
     """Words a number, a date or an amount can start with."""
@@ -147,6 +149,7 @@ def vocabulary() -> Vocabulary:
         top_level_domains=frozenset(common["names"]["top_level_domains"]),
         file_endings=frozenset(common["names"]["file_endings"]),
         size_units=frozenset(common["names"]["size_units"]),
+        titles=frozenset(common["names"]["titles"]),
         percent=frozenset(common["percent"]["words"]),
         value_starters=frozenset({*numbers, *before_units, *months, *weekdays, *relative_days, *common["currencies"]}),
     )
