@@ -123,13 +123,11 @@ class _Guard:
         for descriptor in order.inherited_descriptors:
             os.close(descriptor)
         threading.Thread(target=self._watch, daemon=True).start()
+        steps = {int(signal.SIGTERM): order.stop_steps, _WATCH_FIRED: order.abandoned_steps, int(signal.SIGQUIT): ()}
         while self._status is None:
             event = self._next_event(None)
-            if event == signal.SIGTERM:
-                self._stop(order.stop_steps)
-            elif event == _WATCH_FIRED:
-                self._stop(order.abandoned_steps)
-            elif event == signal.SIGQUIT:
+            if event in steps:
+                self._stop(steps[event])
                 break
         self._end_everything()
         if self._status is None:

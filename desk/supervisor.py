@@ -168,18 +168,21 @@ class _Child:
                     os.kill(pid, signal.SIGKILL)
 
 
-class _DatabaseWatch(threading.Thread):
+class _DatabaseWatch:
     """Starts the database again when it dies; in a thread, because recovery may take long and signals may not."""
 
     def __init__(self, database: SupervisedDatabase) -> None:
-        super().__init__(name="database watch", daemon=True)
         self.failure: str | None = None
         self._database = database
         self._stopping = threading.Event()
         self._restarts = _Restarts()
         self._started = time.monotonic()
+        self._thread = threading.Thread(target=self._watch, name="database watch", daemon=True)
 
-    def run(self) -> None:
+    def start_watching(self) -> None:
+        self._thread.start()
+
+    def _watch(self) -> None:
         while self.failure is None and not self._stopping.wait(_DATABASE_POLL_SECONDS):
             if not self._database.running():
                 self._start_again()
@@ -202,8 +205,8 @@ class _DatabaseWatch(threading.Thread):
     def stop_watching(self) -> bool:
         """False when a start is still under way."""
         self._stopping.set()
-        self.join(_DATABASE_PATIENCE_SECONDS)
-        return not self.is_alive()
+        self._thread.join(_DATABASE_PATIENCE_SECONDS)
+        return not self._thread.is_alive()
 
 
 class Supervisor:
@@ -237,7 +240,7 @@ class Supervisor:
         try:
             with _signals_to_descriptor(self._note_signal) as wake:
                 if watch is not None:
-                    watch.start()
+                    watch.start_watching()
                 clean = self._supervise(children, watch, wake)
                 self._stop_children(children, wake)
                 stopped = self._stop_database(watch)
