@@ -57,7 +57,7 @@ def unnamed_account() -> Account:
     """
     while True:
         candidate = random.SystemRandom().choice(_UNNAMED_IDS)
-        if not _has_name(candidate):
+        if not has_name(candidate):
             return Account(candidate, candidate, switch=True)
 
 
@@ -73,10 +73,7 @@ def named_account() -> Account:
 
 
 def has_name(user: int) -> bool:
-    return _has_name(user)
-
-
-def _has_name(user: int) -> bool:
+    """Whether the password database knows the user id."""
     try:
         pwd.getpwuid(user)
     except KeyError:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import psycopg
 
-from desk.db.embedded.account import Account
+from desk.db.embedded.account import Account, has_name
 from desk.db.embedded.address import PostgresAddress
 from desk.db.embedded.binaries import Installation, find_installation
 from desk.db.embedded.cluster import HERE, SUPERUSER, Cluster, explain, server_environment
@@ -299,23 +299,34 @@ def _connection_problem(address: PostgresAddress) -> str | None:
 
 
 def _processes_in(folder: Path) -> list[int]:
-    """Ids of processes that have the cluster in `folder` as their working folder, as every PostgreSQL process does."""
+    """Ids of the PostgreSQL processes of the cluster in `folder`: each has the cluster as its working folder."""
     found: list[int] = []
-    clusters = [status for name in ("cluster", "cluster.new") if (status := _identity(folder / name)) is not None]
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid() and _identity(entry / "cwd") in clusters:
-            with contextlib.suppress(OSError):
-                if (entry / "comm").read_text().strip() in {"postgres", "initdb"}:
-                    found.append(int(entry.name))
+    for path in (folder / "cluster", folder / "cluster.new"):
+        with contextlib.suppress(FileNotFoundError):
+            cluster = path.stat()
+            found += [pid for pid in _postgres_processes() if _works_in(pid, cluster)]
     return found
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _postgres_processes() -> Generator[int]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                name, _, state = (entry / "stat").read_text().partition("(")[2].rpartition(") ")
+                if name in {"postgres", "initdb"} and state[0] not in "ZX":  # dead, and only not yet waited for
+                    yield int(entry.name)
+
+
+def _works_in(pid: int, cluster: os.stat_result) -> bool:
+    process = Path("/proc", str(pid))
     try:
-        status = path.stat()
+        folder = (process / "cwd").stat()
+    except PermissionError:
+        # Root in a container has no right to look (CAP_SYS_PTRACE), but a user id drawn for one cluster tells as much.
+        return process.stat().st_uid == cluster.st_uid and not has_name(cluster.st_uid)
     except OSError:
-        return None
-    return status.st_dev, status.st_ino
+        return False
+    return (folder.st_dev, folder.st_ino) == (cluster.st_dev, cluster.st_ino)
 
 
 def _explain_os_error(error: OSError, folder: Path) -> EmbeddedDatabaseError:

@@ -214,6 +214,42 @@ def test_a_start_outlasts_orphans_when_everything_above_them_was_killed(
     connection.close()
 
 
+@as_root
+def test_root_in_a_container_can_do_it_all_without_further_rights(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys, psycopg
+from pathlib import Path
+from desk.db.embedded import EmbeddedPostgres
+from tests.processes import is_alive, parent_of
+data_dir = Path(sys.argv[1])
+server = EmbeddedPostgres(data_dir)
+connection = psycopg.connect(server.start().superuser_url().reveal(), autocommit=True)
+connection.pgconn.send_query(b"DO $$ BEGIN LOOP END LOOP; END $$")
+orphan = connection.info.backend_pid
+postmaster = int((data_dir / "postgres/cluster/postmaster.pid").read_text().split()[0])
+guard = parent_of(postmaster)
+os.kill(postmaster, signal.SIGKILL)
+os.kill(guard, signal.SIGKILL)
+assert is_alive(orphan)
+with psycopg.connect(server.start().superuser_url().reveal()) as again:
+    print(again.execute("SELECT 'serves'").fetchone()[0])
+if not is_alive(orphan):
+    print("alone")
+server.stop()
+os._exit(0)
+"""
+    rights = "--bounding-set=-all,+chown,+dac_override,+fowner,+kill,+setgid,+setuid"
+    done = subprocess.run(
+        ["setpriv", rights, sys.executable, "-c", program, str(tmp_path / "data")],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.stdout.split() == ["serves", "alone"], done.stderr
+    assert not server_processes(tmp_path / "data")
+
+
 def test_the_server_dies_with_its_guard_and_starts_again(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir)
     before = server.start()
