@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ _TEMPERATURE = 0.065
 """A lead of this much similarity gives an example 2.7 times the vote."""
 _AGEING_DAYS = 365.0
 """An approved answer counts 2.7 times less for every year by which another is newer."""
-_MOST_VOTERS = 60
+MOST_VOTERS = 60
 _WORTH_QUOTING = 0.35
 """Fused similarity from which a passage is about the question; unrelated texts reach about 0.2."""
 _MOST_PASSAGES = 2
@@ -44,7 +45,7 @@ class AnswerVote:
     runner_up: float
     """The part of the best answer that is not like the chosen one; 0 without one."""
     similarity: NDArray[np.float32]
-    """Of every two neighbours' answers, shape (neighbours, neighbours)."""
+    """Of every two neighbours' answers, shape (neighbours, neighbours); 0 below `ALIKE`."""
 
 
 def write_locally(ticket: TicketFacts, evidence: Evidence) -> WrittenDraft | None:
@@ -54,7 +55,7 @@ def write_locally(ticket: TicketFacts, evidence: Evidence) -> WrittenDraft | Non
     passage, or no passage is worth quoting.
     """
     passages = [hit for hit in evidence.hits if hit.kind in ("tenant_kb", "global_kb") and hit.score >= _WORTH_QUOTING]
-    neighbours = evidence.neighbours[:_MOST_VOTERS]
+    neighbours = evidence.neighbours[:MOST_VOTERS]
     nearest = max((hit.score for hit in neighbours), default=0.0)
     if neighbours and (not passages or nearest >= max(hit.score for hit in passages)):
         return _from_approved(ticket, neighbours, evidence)
@@ -74,11 +75,7 @@ def vote(neighbours: Sequence[Hit]) -> AnswerVote:
     being at least that similar to what will be sent (minimum Bayes risk; Kumar and Byrne 2004). Of answers
     with the same voters the one most like the others is drafted from.
     """
-    texts = [hit.text.strip().lower() for hit in neighbours]
-    similarity = process.cdist(
-        texts, texts, scorer=Levenshtein.normalized_similarity, score_cutoff=ALIKE, dtype=np.float32
-    )
-    np.fill_diagonal(similarity, 1.0)
+    similarity = _similarity(tuple(hit.text.strip().lower() for hit in neighbours))
     alike = similarity >= ALIKE
     weights = _weights(neighbours)
     votes = alike @ weights
@@ -95,6 +92,17 @@ def vote(neighbours: Sequence[Hit]) -> AnswerVote:
         runner_up=runner_up / total,
         similarity=similarity,
     )
+
+
+@lru_cache(maxsize=16)
+def _similarity(texts: tuple[str, ...]) -> NDArray[np.float32]:
+    """Of every two texts, 0 below `ALIKE`. Kept, because a draft's calibration asks for what its writer just did."""
+    similarity = process.cdist(
+        texts, texts, scorer=Levenshtein.normalized_similarity, score_cutoff=ALIKE, dtype=np.float32
+    )
+    np.fill_diagonal(similarity, 1.0)
+    similarity.setflags(write=False)
+    return similarity
 
 
 def _weights(neighbours: Sequence[Hit]) -> NDArray[np.float64]:

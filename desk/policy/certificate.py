@@ -115,6 +115,13 @@ def certify(
     return found
 
 
+def surely_above(errors: int, n: int, risk: float, confidence: float) -> bool:
+    """Whether so many errors in the latest reviews can hardly come from an error of `risk`: the drift test."""
+    if errors == 0:
+        return False
+    return 1.0 - binomial_tail(errors - 1, n, risk) < 1.0 - confidence
+
+
 def _above(ranked: Sequence[tuple[float, bool]], threshold: float) -> tuple[int, int, float]:
     """Labels, errors and expected errors among the drafts that reach the threshold."""
     reached = [pair for pair in ranked if pair[0] >= threshold]
