@@ -183,7 +183,9 @@ def _join_side(
                 break
 
 
-def _holds(mine: Sequence[Statement], theirs: Sequence[Statement], pair: tuple[list[int], list[int]], index: int) -> bool:
+def _holds(
+    mine: Sequence[Statement], theirs: Sequence[Statement], pair: tuple[list[int], list[int]], index: int
+) -> bool:
     words = mine[index].exact
     held: Counter[Hashable] = Counter()
     for place in pair[1]:

@@ -15,8 +15,9 @@ from .comparison import compare
 from .envelope import Envelope, open_envelope
 from .kinds import Difference, Side
 from .notes import notes_of
+from .order import moved
 from .reading import joined
-from .statements import Statement, ordered, split
+from .statements import Statement, split
 from .vocabulary import vocabulary
 
 EXAMPLE_SIMILARITY = 0.70
@@ -24,27 +25,6 @@ REWORDED = 0.15
 """Share of the draft's telling words that may be reworded in a reply that is still the draft."""
 FEW_WORDS = 2
 """Telling words that may always be added to it: "use port 587 instead"."""
-_GERMAN = frozenset(
-    [
-        "der",
-        "die",
-        "das",
-        "und",
-        "sie",
-        "nicht",
-        "ist",
-        "ein",
-        "eine",
-        "wir",
-        "ihre",
-        "bitte",
-        "mit",
-        "für",
-        "auf",
-        "den",
-        "zu",
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -133,9 +113,9 @@ def _differences(before: _Text, after: _Text) -> list[Difference]:
     else:
         alignment = align(before.statements, after.statements)
         found.extend(_inside(before, after, alignment))
-        found.extend(_moved(before, after, alignment))
+        found.extend(moved(before.statements, after.statements, alignment))
         found.extend(
-            _whole(before.statements[b], "step_removed", _place(after, before, b, alignment)) for b in alignment.removed
+            _whole(before.statements[b], "step_removed", _place(after, b, alignment)) for b in alignment.removed
         )
         found.extend(
             _turned(_whole(after.statements[a], "step_removed", _place_before(before, a, alignment)))
@@ -190,101 +170,9 @@ def _inside(before: _Text, after: _Text, alignment: Alignment) -> Iterable[Diffe
 
 
 def _is_german(statements: Sequence[Statement]) -> bool:
+    telltale = vocabulary().german
     words = [word for statement in statements for word in statement.raw.casefold().split()[:12]]
-    return sum(1 for word in words if word in _GERMAN) * 8 > len(words)
-
-
-def _moved(before: _Text, after: _Text, alignment: Alignment) -> Iterable[Difference]:
-    """Steps in another order alter what the customer does; sentences in another order do not."""
-    pairs = sorted(alignment.same + [(group.before[0], group.after[0]) for group in alignment.groups])
-    staying = _increasing([a for _, a in pairs])
-    anchored = [pair for index, pair in enumerate(pairs) if index in staying]
-    for index, (b, a) in enumerate(pairs):
-        if index in staying:
-            continue
-        crossed = [x for x, y in anchored if (x < b) != (y < a)]
-        one, two = before.statements[b], after.statements[a]
-        step = _is_step(one) and any(_is_step(before.statements[x]) for x in crossed)
-        if one.reading.courtesy or not step:
-            yield Difference("formatting", one.span, two.span, meaning=False)
-        else:
-            yield Difference("step_removed", one.span, (two.start, two.start), meaning=True)
-            yield Difference("step_added", (one.end, one.end), two.span, meaning=True)
-
-
-_AFTER_VERB = frozenset(
-    [
-        "the",
-        "your",
-        "a",
-        "an",
-        "to",
-        "on",
-        "in",
-        "into",
-        "it",
-        "this",
-        "that",
-        "these",
-        "for",
-        "from",
-        "up",
-        "out",
-        "sie",
-        "du",
-        "den",
-        "die",
-        "das",
-        "le",
-        "la",
-        "les",
-        "votre",
-        "vos",
-        "l",
-        "el",
-        "los",
-        "las",
-        "su",
-    ]
-)
-
-
-def _is_step(statement: Statement) -> bool:
-    """A numbered item, "then ..." or an instruction that opens with its verb."""
-    if ordered(statement):
-        return True
-    soft = statement.reading.covered("tone", "wrapper")
-    tokens = [t for i, t in enumerate(statement.tokens) if i not in soft]
-    if len(tokens) < 2 or tokens[0].kind != "word":
-        return False
-    return tokens[0].key not in vocabulary().function_words and tokens[1].key in _AFTER_VERB
-
-
-def _increasing(values: Sequence[int]) -> set[int]:
-    """Indexes of one longest increasing run of values: what stayed in order."""
-    best: list[int] = []
-    previous: list[int] = []
-    tails: list[int] = []
-    for index, value in enumerate(values):
-        low, high = 0, len(tails)
-        while low < high:
-            middle = (low + high) // 2
-            if values[tails[middle]] < value:
-                low = middle + 1
-            else:
-                high = middle
-        previous.append(tails[low - 1] if low else -1)
-        best.append(low)
-        if low == len(tails):
-            tails.append(index)
-        else:
-            tails[low] = index
-    staying: set[int] = set()
-    index = tails[-1] if tails else -1
-    while index >= 0:
-        staying.add(index)
-        index = previous[index]
-    return staying
+    return sum(1 for word in words if word in telltale) * 8 > len(words)
 
 
 def _whole(statement: Statement, kind: str, place: int) -> Difference:
@@ -302,7 +190,7 @@ def _whole(statement: Statement, kind: str, place: int) -> Difference:
     return Difference("promise" if reading.promises else kind, statement.span, (place, place), meaning=True)
 
 
-def _place(after: _Text, before: _Text, index: int, alignment: Alignment) -> int:
+def _place(after: _Text, index: int, alignment: Alignment) -> int:
     """Where a removed statement would stand in the sent text: behind what stands before it in the draft."""
     partner = dict(alignment.same) | {group.before[-1]: group.after[-1] for group in alignment.groups}
     return _behind(after, partner, index)

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from .alignment import differences
 from .kinds import (
-    AUXILIARIES,
     Difference,
     Side,
     are_opposite,
@@ -24,27 +23,6 @@ from .reading import Marked
 from .tokens import Token
 from .vocabulary import Mark, vocabulary
 
-_FINITE = frozenset(
-    {
-        "is",
-        "are",
-        "was",
-        "were",
-        "has",
-        "does",
-        "ist",
-        "sind",
-        "war",
-        "hat",
-        "est",
-        "sont",
-        "es",
-        "son",
-        "está",
-        "están",
-    }
-)
-"""With a verb like these, two telling words already make a statement."""
 CLAUSE = 4
 """Telling words from which an insertion inside a sentence counts as a statement of its own."""
 MOST_REPLACED = 0.5
@@ -190,7 +168,7 @@ class _Comparison:
             )
             if replaced > 0:
                 continue
-            clause = new >= 2 and (part.conditions or any(token.key in _FINITE for token in part.tokens))
+            clause = new >= 2 and (part.conditions or any(token.key in vocabulary().finite for token in part.tokens))
             if new >= CLAUSE or clause:
                 step = "promise" if part.promises else "step_removed" if side is self.before else "step_added"
                 pair = (mine, other) if side is self.before else (other, mine)
@@ -241,16 +219,17 @@ class _Comparison:
     def _value(self, run: Run, i: int | None, j: int | None) -> None:
         one = self.before.tokens[i] if i is not None else None
         two = self.after.tokens[j] if j is not None else None
-        kind = value_kind(one, two)
         if one is None or two is None:
-            self._lone_value(run, kind, i, j)
+            self._lone_value(run, i, j)
             return
+        kind = value_kind(one, two)
         equal = same_value(one, two)
         self._add("wording" if equal else kind, run, [i or 0], [j or 0], meaning=not equal)
 
-    def _lone_value(self, run: Run, kind: str, i: int | None, j: int | None) -> None:
+    def _lone_value(self, run: Run, i: int | None, j: int | None) -> None:
         """A value against words: "free" became "$25"; against nothing when the run is only an insertion."""
         left, right = self._pieces(run)
+        kind = self.before.tokens[i].kind if i is not None else self.after.tokens[j or 0].kind
         one = [i] if i is not None else [p for p in left if self.before.tokens[p].kind != "sign"][:3]
         two = [j] if j is not None else [p for p in right if self.after.tokens[p].kind != "sign"][:3]
         self._add(kind, run, one, two, meaning=True)
@@ -280,7 +259,7 @@ class _Comparison:
     def _with_auxiliary(self, run: Run, one: list[int], two: list[int]) -> tuple[list[int], list[int]]:
         first, other = run[0], run[2]
         starts = (not one or one[0] == first) and (not two or two[0] == other)
-        if starts and first > 0 and other > 0 and self.before.tokens[first - 1].key in AUXILIARIES:
+        if starts and first > 0 and other > 0 and self.before.tokens[first - 1].key in vocabulary().auxiliaries:
             return [first - 1, *one], [other - 1, *two]
         return one, two
 

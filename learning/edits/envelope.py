@@ -19,16 +19,21 @@ GREETING_WORDS = 5
 """Words of a name and title that may follow the opening word."""
 
 _LINE = re.compile(r"[^\n]*\n?")
-_WORD = re.compile(r"[^\W\d_]+(?:[.'’-][^\W\d_]+)*")
+_WORD = re.compile(r"[^\W\d_]+(?:[.'\u2019-][^\W\d_]+)*")
 _QUOTED = re.compile(r"[ \t]*>")
 _QUOTE_HEADER = re.compile(
     r"""[ \t]*(?:
       (?:On|Am|Le|El)\b.{4,200}?\b(?:wrote|schrieb(?:[ ].{1,100})?|a[ ]écrit|escribió)[ ]?:
-    | -{2,}[ ]?(?:Original[ ]Message|Forwarded[ ]message|Ursprüngliche[ ]Nachricht|Message[ ]d'origine|Mensaje[ ]original)[ ]?-{2,}
+    | -{2,}[ ]?(?:Original[ ]Message|Forwarded[ ]message|Ursprüngliche[ ]Nachricht
+        |Message[ ]d'origine|Mensaje[ ]original)[ ]?-{2,}
     | _{10,}
     )[ \t]*\r?$""",
     re.VERBOSE | re.IGNORECASE,
 )
+_SENTENCE_END = re.compile(r"[.!?]\s+")
+_NAME_END = re.compile(r"[,!:;\u2013\u2014\n]|\.(?=\s|$)|\s-\s")
+_NAME_WORDS = frozenset({"dear", "good", "lieber", "liebe", "cher", "estimado", "estimada", "bonjour", "hello", "hi"})
+_LONGEST_OPENER = 3
 _HEADER_BLOCK = re.compile(r"[ \t]*(?:From|Von|De)[ ]?:[ ].*\S+@\S+", re.IGNORECASE)
 _DELIMITER = re.compile(r"--[ ]?\r?\n?$")
 
@@ -67,8 +72,7 @@ def _without_quotes(text: str) -> tuple[list[Span], list[Span]]:
         if span[0] == span[1]:
             continue
         if kept and (_QUOTE_HEADER.match(line) or _HEADER_BLOCK.match(line)):
-            header_only = any(_QUOTED.match(text, end) for end in (span[1],))
-            if not header_only or _rest_is_quoted(text, span[1]):
+            if not _QUOTED.match(text, span[1]) or _rest_is_quoted(text, span[1]):
                 quoted.append((span[0], len(text)))
                 break
             quoted.append(span)
@@ -88,43 +92,32 @@ def _greeting_end(text: str, first: Span) -> int:
     start, end = first
     while start < end and text[start].isspace():
         start += 1
-    line = text[start:end]
-    opening = _WORD.finditer(line)
-    words: list[tuple[str, int]] = []
-    for match in opening:
-        words.append((match.group().casefold(), match.end()))
-        if len(words) >= GREETING_WORDS + 3:
-            break
+    words = [match for _, match in zip(range(_LONGEST_OPENER), _WORD.finditer(text, start, end), strict=False)]
+    if not words or words[0].start() != start:
+        return first[0]
+    keys = tuple(match.group().casefold() for match in words)
     for opener in vocabulary().openers:
-        if tuple(word for word, _ in words[: len(opener)]) != opener or not line[: len(opener[0])].strip():
-            continue
-        if line[: len(opener[0])].casefold() != opener[0]:
-            continue
-        after = words[len(opener) - 1][1]
-        return _after_name(text, start + after, end, first[0])
+        if keys[: len(opener)] == opener:
+            return _after_name(text, words[len(opener) - 1].end(), end, first[0])
     return first[0]
-
-
-_CONTENT_WORDS = re.compile(r"[^\W\d_]+")
 
 
 def _after_name(text: str, position: int, end: int, none: int) -> int:
     """Past "Anna," or " there!" after the opening word; `none` when a sentence follows instead of a name."""
     boundary = _name_boundary(text, position, end)
     stop = boundary.start() if boundary else end
-    name = _CONTENT_WORDS.findall(text[position:stop])
-    if len(name) > GREETING_WORDS:
-        return none
-    if boundary is None and stop == end and end < len(text) and not text[position:end].endswith("\n"):
-        return none
-    known = vocabulary().first_words
-    statement = [w for w in name if w[0].islower() and w.casefold() in known and w.casefold() not in _NAME_WORDS]
-    if statement:
+    name = _WORD.findall(text[position:stop])
+    if len(name) > GREETING_WORDS or any(_is_statement(word) for word in name):
         return none
     stop = boundary.end() if boundary else end
-    while stop < end and (text[stop].isspace() or text[stop] in "!,.:;–—"):
+    while stop < end and (text[stop].isspace() or text[stop] in "!,.:;\u2013\u2014"):
         stop += 1
     return stop
+
+
+def _is_statement(word: str) -> bool:
+    """A word in lower case that names are not made of."""
+    return word[0].islower() and word in vocabulary().first_words and word not in _NAME_WORDS
 
 
 def _name_boundary(text: str, position: int, end: int) -> re.Match[str] | None:
@@ -134,10 +127,6 @@ def _name_boundary(text: str, position: int, end: int) -> re.Match[str] | None:
         if match.group() != "." or not words or words[-1].casefold() not in vocabulary().abbreviations:
             return match
     return None
-
-
-_NAME_END = re.compile(r"[,!:;–—\n]|\.(?=\s|$)|\s-\s")
-_NAME_WORDS = frozenset({"dear", "good", "lieber", "liebe", "cher", "estimado", "estimada", "bonjour", "hello", "hi"})
 
 
 def _signature_start(text: str, kept: list[Span]) -> int:
@@ -158,21 +147,23 @@ def _signature_start(text: str, kept: list[Span]) -> int:
         words = " ".join(_WORD.findall(bare)).casefold()
         if words in vocabulary().sign_offs:
             found = start
-        elif inline := _inline_sign_off(bare):
-            if seen == 1:
-                found = start + line.index(bare) + inline
+        elif seen == 1 and (inline := _inline_sign_off(bare)):
+            found = start + line.index(bare) + inline
     return found
 
 
 def _inline_sign_off(line: str) -> int:
-    """Offset of ", best regards, Anna" or ". Kind regards" at the end of a line, 0 when there is none."""
-    for match in reversed(list(re.finditer(r"[.!?\n]\s+", line))):
-        words = [w.casefold() for w in _WORD.findall(line[match.end() :])]
-        for length in range(min(len(words), 5), 0, -1):
-            if " ".join(words[:length]) in vocabulary().sign_offs and len(words) - length <= 3 and length > 1:
-                return match.end()
-        break
-    return 0
+    """Offset of "Kind regards, Anna" behind the last sentence of a line, 0 when there is none."""
+    sentence = None
+    for sentence in _SENTENCE_END.finditer(line):
+        pass
+    if sentence is None:
+        return 0
+    sign_off, _, name = line[sentence.end() :].partition(",")
+    words = [word.casefold() for word in _WORD.findall(sign_off)]
+    names = _WORD.findall(name)
+    known = len(words) > 1 and " ".join(words) in vocabulary().sign_offs
+    return sentence.end() if known and len(names) <= 3 and all(word[0].isupper() for word in names) else 0
 
 
 def _merged(spans: list[Span]) -> tuple[Span, ...]:

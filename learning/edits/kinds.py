@@ -9,7 +9,7 @@ from desk.ports import Span
 
 from .reading import Marked, Reading, stem
 from .tokens import Token
-from .values import readings
+from .values import address, readings
 from .vocabulary import vocabulary
 
 _DENYING_PREFIXES = ("un", "in", "im", "dis", "de", "non", "dés", "des", "ent", "ir")
@@ -67,58 +67,6 @@ class Side:
         return self.text[start:end]
 
 
-AUXILIARIES = frozenset(
-    {
-        "are",
-        "be",
-        "been",
-        "can",
-        "could",
-        "darf",
-        "debe",
-        "did",
-        "do",
-        "does",
-        "dürfen",
-        "es",
-        "est",
-        "haben",
-        "had",
-        "has",
-        "hat",
-        "have",
-        "is",
-        "ist",
-        "kann",
-        "können",
-        "könnte",
-        "let",
-        "may",
-        "might",
-        "muss",
-        "must",
-        "müssen",
-        "peut",
-        "pouvez",
-        "puede",
-        "pueden",
-        "shall",
-        "should",
-        "sind",
-        "soll",
-        "sollte",
-        "sont",
-        "was",
-        "werden",
-        "were",
-        "will",
-        "wird",
-        "would",
-    }
-)
-"""Verbs a negation is shown with."""
-
-
 def bare(text: str) -> str:
     return "".join(c for c in text.casefold() if c.isalnum())
 
@@ -129,10 +77,7 @@ def stemmed(token: Token) -> Hashable:
 
 def is_bare_future(side: Side, mark: Marked) -> bool:
     """ "I will", "we will": a tense as often as a promise."""
-    return mark.after - mark.first <= 2 and side.tokens[mark.after - 1].key in _FUTURE
-
-
-_FUTURE = frozenset({"will", "shall", "werden", "werde", "wir", "ich", "allons", "vais", "a", "sie"})
+    return mark.after - mark.first <= 2 and side.tokens[mark.after - 1].key in vocabulary().future
 
 
 def are_opposite(one: str, two: str) -> bool:
@@ -144,13 +89,8 @@ def are_opposite(one: str, two: str) -> bool:
     return len(short) >= 4 and any(long == prefix + short for prefix in _DENYING_PREFIXES)
 
 
-def value_kind(one: Token | None, two: Token | None) -> str:
-    if one is None or two is None:
-        token = one or two
-        assert token is not None
-        return token.kind
-    if one.kind == two.kind:
-        return one.kind
+def value_kind(one: Token, two: Token) -> str:
+    """A plain number against a value with a unit is a change of that unit's kind."""
     return one.kind if one.kind != "number" else two.kind
 
 
@@ -164,33 +104,30 @@ def same_value(one: Token, two: Token) -> bool:
 
 
 def _host(token: Token) -> str:
-    key = token.key
-    value = key[1] if isinstance(key, tuple) else key
-    return str(value).removeprefix("www.")
+    return address(token.text).removeprefix("www.")
 
 
 def is_name(side: Side, place: int) -> bool:
     """Whether this word names a product, a person, a host, a file or a record."""
     token = side.tokens[place]
-    if token.kind == "entity":
-        return True
-    if token.kind != "word" or not isinstance(token.key, str):
-        return False
+    if token.kind != "word":
+        return token.kind == "entity"
     words = vocabulary()
     if token.key in words.products:
         return True
-    text = token.text
-    if token.key in words.function_words or token.key in words.first_words or len(text) < 2:
+    if token.key in words.function_words or token.key in words.first_words or len(token.text) < 2:
         return False
+    return _looks_like_a_name(token.text) or (token.text[0].isupper() and _stands_like_a_name(side, place))
+
+
+def _looks_like_a_name(text: str) -> bool:
+    """node7, max_size, cPanel, DNS; not IMPORTANT."""
     inner_capital = any(c.isupper() for c in text[1:])
-    if any(c.isdigit() for c in text) or "_" in text:
+    return any(c.isdigit() or c == "_" for c in text) or (inner_capital and (not text.isupper() or len(text) <= 6))
+
+
+def _stands_like_a_name(side: Side, place: int) -> bool:
+    """A capital letter inside a sentence, or after "Mr", where nouns have none of their own."""
+    if any(side.tokens[before].key in vocabulary().titles for before in range(max(0, place - 2), place)):
         return True
-    if inner_capital:
-        return not text.isupper() or len(text) <= 6
-    if not text[0].isupper():
-        return False
-    if any(side.tokens[before].key in words.titles for before in range(max(0, place - 2), place)):
-        return True
-    if side.nouns_capitalised:
-        return False
-    return place > 0 and side.tokens[place - 1].kind != "sign"
+    return not side.nouns_capitalised and place > 0 and side.tokens[place - 1].kind != "sign"

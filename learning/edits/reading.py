@@ -14,9 +14,7 @@ _HARD = frozenset({"number", "amount", "duration", "url", "email", "phone"})
 _SOFT: tuple[Mark, ...] = (
     "tone", "courtesy", "apology", "wrapper", "harmless_negation", "harmless_condition",
 )  # fmt: skip
-_CLAUSE_BREAKS = frozenset(
-    {",", ";", ":", "-", "–", "—", "(", "but", "because", "however", "aber", "weil", "mais", "parce", "pero", "porque"}
-)
+_CLAUSE_SIGNS = frozenset({",", ";", ":", "-", "\u2013", "\u2014", "("})
 _ENDINGS = ("ing", "ed", "es", "en", "er", "ez", "s", "e")
 _LAST_LETTERS = "entdr"
 """Letters at the end of a stem that another form of the word may lack."""
@@ -110,7 +108,7 @@ class Reading:
         """ "Sorry, but your account was closed" has a courteous clause and one that tells."""
         first = 0
         for place, token in enumerate(self.tokens):
-            if token.key in _CLAUSE_BREAKS:
+            if token.key in _CLAUSE_SIGNS or token.key in vocabulary().clause_breaks:
                 yield first, place
                 first = place + 1
         yield first, len(self.tokens)

@@ -8,7 +8,7 @@ from desk.ports import EditAnalysis
 
 
 def to_json(analysis: EditAnalysis) -> dict[str, Any]:
-    """Keys: similarity, meaning_changed, changes (kind, before, after, span_before, span_after, meaning), verdict, notes."""
+    """Keys: similarity, meaning_changed, changes, verdict, notes; a change has kind, before, after, its spans, meaning."""
     return {
         "similarity": round(analysis.similarity, 4),
         "meaning_changed": analysis.meaning_changed,

@@ -15,34 +15,15 @@ from .tokens import Token, lex
 from .values import compose
 from .vocabulary import vocabulary
 
-_BOUNDARY = re.compile(r"[.!?…]+[\"'”»)\]*_]*(?=\s)|[。！？]+|(?:[ \t]*\r?\n)+|;(?=\s)")
+_BOUNDARY = re.compile(r"[.!?…]+[\"'”»)\]*_]*(?=\s)|[。\uff01\uff1f]+|(?:[ \t]*\r?\n)+|;(?=\s)")
 _LAST_WORD = re.compile(r"(?<![^\s(])([^\s(]{1,12})$")
 _MARKER = re.compile(
-    r"\s*(?:(?:step|schritt|étape|paso)\s+\d{1,2}\s*[:.)-]|\d{1,2}[.)](?=\s)|[a-z]\)|[-*•◦▪–](?=\s)|#{1,6}(?=\s))\s*",
-    re.IGNORECASE,
+    r"""\s*(?:
+      (?:step|schritt|étape|paso)\s+\d{1,2}\s*[:.)-] | \d{1,2}[.)](?=\s) | [a-z]\) | [-*•◦▪\u2013](?=\s) | \#{1,6}(?=\s)
+    )\s*""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _NUMBERED = re.compile(r"\s*(?:(?:step|schritt|étape|paso)\s+\d|\d{1,2}[.)]\s)", re.IGNORECASE)
-_SEQUENCE = frozenset(
-    [
-        "then",
-        "first",
-        "next",
-        "afterwards",
-        "finally",
-        "once",
-        "second",
-        "dann",
-        "zuerst",
-        "danach",
-        "anschließend",
-        "puis",
-        "ensuite",
-        "luego",
-        "primero",
-        "después",
-        "enfin",
-    ]
-)
 
 
 @dataclass
@@ -165,4 +146,4 @@ def _ends_statement(text: str, begin: int, match: re.Match[str], end: int) -> bo
 
 def ordered(statement: Statement) -> bool:
     """Whether its place in the text matters: a numbered step or one that says "then"."""
-    return statement.numbered or any(token.key in _SEQUENCE for token in statement.tokens[:2])
+    return statement.numbered or any(token.key in vocabulary().sequence for token in statement.tokens[:2])

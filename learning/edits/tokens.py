@@ -21,16 +21,22 @@ _PATTERN = re.compile(
   | (?P<url>(?:https?://|www\.)[^\s<>"']+)
   | (?P<email>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)
   | (?P<phone>(?:\+|\b00)[1-9](?:[ .\-/]?\(?\d+\)?){2,7}
-      | \(\d{2,5}\)[ ]?\d{3,}(?:[ .\-]\d{2,})* | \b\d{3}[ .-]\d{3}[ .-]\d{4}\b | \b0\d{2,4}[ ]?[/-][ ]?\d{4,}(?:[ -]\d+)* | \b0\d{2,4}(?:[ ]\d{3,}){1,2}\b )
-  | (?P<date>\b\d{4}-\d{1,2}-\d{1,2}\b | \b\d{4}/\d{1,2}/\d{1,2}\b | \b\d{1,2}[/]\d{1,2}/\d{2,4}\b | \b\d{1,2}\.\d{1,2}\.\d{4}\b(?!\.\d)
+      | \(\d{2,5}\)[ ]?\d{3,}(?:[ .\-]\d{2,})*
+      | \b\d{3}[ .-]\d{3}[ .-]\d{4}\b
+      | \b0\d{2,4}[ ]?[/-][ ]?\d{4,}(?:[ -]\d+)*
+      | \b0\d{2,4}(?:[ ]\d{3,}){1,2}\b)
+  | (?P<date>\b\d{4}-\d{1,2}-\d{1,2}\b
+      | \b\d{4}/\d{1,2}/\d{1,2}\b
+      | \b\d{1,2}/\d{1,2}/\d{2,4}\b
+      | \b\d{1,2}\.\d{1,2}\.\d{4}\b(?!\.\d)
       | \b\d{2}\.\d{2}\.(?:\d{2}\b(?!\.\d)|(?=\s+[^\W\dA-Z])))
   | (?P<time>\b\d{1,2}:\d{2}(?::\d{2})?\b)
   | (?P<path>(?<![\w/])(?:~|\.{1,2})?/\w[\w.-]*(?:/[\w.-]+)*/?)
   | (?P<name>(?:[^\W_](?:[\w-]*[^\W_])?\.)+[a-z][a-z0-9]{1,9}\b(?:/[^\s<>"']*)?)
-  | (?P<number>\d+(?:(?:[.,'’٫٬]|[\u00a0\u202f\u2009]|[ ](?=\d{3}(?!\d)))\d+)*)
+  | (?P<number>\d+(?:(?:[.,'\u2019\u066b\u066c]|[\u00a0\u202f\u2009]|[ ](?=\d{3}(?!\d)))\d+)*)
   | (?P<ideograph>[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])
   | (?P<word>(?:[^\W\d\u3040-\u30ff\u3400-\u9fff]|[\u0300-\u036f])(?:[^\W\u3040-\u30ff\u3400-\u9fff]|[\u0300-\u036f])*
-      (?:[-'’](?:[^\W\u3040-\u30ff\u3400-\u9fff]|[\u0300-\u036f])+)*)
+      (?:[-'\u2019](?:[^\W\u3040-\u30ff\u3400-\u9fff]|[\u0300-\u036f])+)*)
   | (?P<sign>\S))
     """,
     re.VERBOSE,
@@ -40,8 +46,11 @@ _TRAILING = ".,;:!?)]}>*_…'\"”»"
 _ENGLISH_ENDINGS = {"'ll": "will", "'re": "are", "'ve": "have", "'m": "am", "'d": "would"}
 _WHOLE = {"can't": ("can", 3), "cannot": ("can", 3), "won't": ("will", 2), "shan't": ("shall", 3), "cant": ("can", 3)}
 _IS_CONTRACTED = {"it", "that", "there", "here", "what", "he", "she", "who", "where", "how"}
+_INVERTED = {"vous", "nous", "tu", "moi", "le", "la", "les", "il", "elle", "on", "ils", "y", "en", "je"}
+"""French pronouns behind their verb: "pouvez-vous"."""
 _ELISIONS = {
-    "l": "le", "d": "de", "j": "je", "n": "n", "c": "ce", "s": "s", "m": "me", "t": "te", "qu": "que", "jusqu": "jusque",
+    "l": "le", "d": "de", "j": "je", "n": "n", "c": "ce", "s": "s", "m": "me", "t": "te", "qu": "que",
+    "jusqu": "jusque",
 }  # fmt: skip
 
 
@@ -131,14 +140,14 @@ def _words(value: str) -> tuple[tuple[int, int, str], ...]:
     (first, at), second = split
     if second:
         return (0, at, first), (at, len(value), second)
-    offset = at + (1 if value[at : at + 1] in "'’-" else 0)
+    offset = at + (1 if value[at : at + 1] in "'\u2019-" else 0)
     return (0, at, first), *((offset + begin, offset + end, word) for begin, end, word in _words(value[offset:]))
 
 
 def _folded(value: str) -> str:
     if value.isascii():
         return value.lower()
-    return unicodedata.normalize("NFC", value).casefold().replace("’", "'")
+    return unicodedata.normalize("NFC", value).casefold().replace("\u2019", "'")
 
 
 def _contraction(key: str) -> tuple[tuple[str, int], str] | None:
@@ -147,20 +156,19 @@ def _contraction(key: str) -> tuple[tuple[str, int], str] | None:
         return _WHOLE[key], "not"
     if key.endswith("n't") and len(key) > 3:
         return (key[:-3], len(key) - 3), "not"
-    if "-" in key and not key.startswith("-"):
-        first, _, rest = key.partition("-")
-        if rest in ("vous", "nous", "tu", "moi", "le", "la", "les", "il", "elle", "on", "ils", "y", "en", "je"):
-            return (first, len(first)), ""
-    if "'" not in key:
-        return None
+    first, _, rest = key.partition("-")
+    if first and rest in _INVERTED:
+        return (first, len(first)), ""
+    return _apostrophe(key) if "'" in key else None
+
+
+def _apostrophe(key: str) -> tuple[tuple[str, int], str] | None:
     for ending, word in _ENGLISH_ENDINGS.items():
         if key.endswith(ending) and len(key) > len(ending):
             return (key[: -len(ending)], len(key) - len(ending)), word
     first, _, rest = key.partition("'")
-    if rest == "s" and first in _IS_CONTRACTED:
-        return (first, len(first)), "is"
-    if rest == "s" and first == "let":
-        return (first, len(first)), "us"
+    if rest == "s" and (first in _IS_CONTRACTED or first == "let"):
+        return (first, len(first)), "us" if first == "let" else "is"
     if first in _ELISIONS and rest:
         return (_ELISIONS[first], len(first)), ""
     return None

@@ -11,10 +11,11 @@ from .tokens import Token
 from .vocabulary import Vocabulary, vocabulary
 
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
-_RANGE_SIGNS = frozenset({"-", "–", "—"})
-_RANGE_WORDS = frozenset({"to", "bis", "à", "a"})
+_RANGE = frozenset({"-", "\u2013", "\u2014", "to", "bis", "à", "a"})
 _ORDINALS = frozenset({"st", "nd", "rd", "th", "er", "ère", "º", "ª"})
 _DATE_JOINERS = frozenset({"of", "de", "del", ",", "."})
+Joined = tuple[Token, int]
+"""A value, and the position after the tokens it was made of."""
 _HALVES = frozenset({"am", "pm"})
 
 
@@ -23,8 +24,8 @@ def readings(number: str) -> frozenset[Decimal]:
 
     Empty for what is no single number, such as a version or an IP address.
     """
-    plain = "".join(str(unicodedata.digit(c)) if c.isdigit() and unicodedata.digit(c, -1) >= 0 else c for c in number)
-    plain = re.sub(r"[\s'’٬]", "", plain).replace("٫", ".")
+    plain = "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in number)
+    plain = re.sub(r"[\s'\u2019\u066c]", "", plain).replace("\u066b", ".")
     dots, commas = plain.count("."), plain.count(",")
     if dots and commas:
         decimal = "." if plain.rfind(".") > plain.rfind(",") else ","
@@ -83,7 +84,7 @@ def compose(tokens: list[Token]) -> list[Token]:
     return composed
 
 
-def _join(tokens: list[Token], first: int, after: int, kind: str, key: Hashable) -> tuple[Token, int]:
+def _join(tokens: list[Token], first: int, after: int, kind: str, key: Hashable) -> Joined:
     start, end = tokens[first].start, tokens[after - 1].end
     text = tokens[first].text if after == first + 1 else " ".join(token.text for token in tokens[first:after])
     return Token(start, end, (kind, key), kind, text), after
@@ -93,9 +94,8 @@ def _key(tokens: list[Token], position: int) -> Hashable:
     return tokens[position].key if position < len(tokens) else ""
 
 
-def _from_word(tokens: list[Token], at: int, words: Vocabulary) -> tuple[Token, int] | None:
-    word = tokens[at].key
-    assert isinstance(word, str)
+def _from_word(tokens: list[Token], at: int, words: Vocabulary) -> Joined | None:
+    word = tokens[at].word
     if word in words.numbers or word in words.numbers_before_units:
         return _number_word(tokens, at, words)
     if word in words.months and at + 1 < len(tokens):
@@ -113,7 +113,7 @@ def _is_number(tokens: list[Token], at: int) -> bool:
     return at < len(tokens) and tokens[at].kind == "number"
 
 
-def _number_word(tokens: list[Token], at: int, words: Vocabulary) -> tuple[Token, int] | None:
+def _number_word(tokens: list[Token], at: int, words: Vocabulary) -> Joined | None:
     word = tokens[at].key
     value, after = words.numbers.get(str(word)), at + 1
     if value is None:
@@ -157,35 +157,39 @@ def _duration(low: Decimal, high: Decimal, unit: str) -> Hashable:
     return (unit, low, high)
 
 
-def _with_unit(tokens: list[Token], first: int, after: int, value: Hashable, words: Vocabulary) -> tuple[Token, int]:
+def _with_unit(tokens: list[Token], first: int, after: int, value: Hashable, words: Vocabulary) -> Joined:
     """A number and what follows it: a range, a unit, a currency, a month, a percent sign, half of the day."""
+    if not isinstance(value, Decimal):
+        return _join(tokens, first, after, "number", value)
+    measured = _measured(tokens, first, after, value, words) or _day_first(tokens, first, after, value, words)
+    if measured is not None:
+        return measured
     following = _key(tokens, after)
-    if isinstance(value, Decimal):
-        high, stop = value, after
-        if (following in _RANGE_SIGNS or following in _RANGE_WORDS) and after + 1 < len(tokens):
-            other = _plain_value(tokens[after + 1], words)
-            if other is not None:
-                high, stop = other, after + 2
-        unit = _unit(tokens, stop, words)
-        if unit is not None and unit[0] == "clock":
-            return _join(tokens, first, unit[1], "date", ("time", str(value), "0"))
-        if unit is not None:
-            return _join(tokens, first, unit[1], "duration", _duration(value, high, unit[0]))
-        currency = words.currencies.get(str(_key(tokens, stop)))
-        if currency is not None:
-            return _join(
-                tokens, first, stop + 1, "amount", (currency, value, high) if stop > after else (currency, value)
-            )
-        if (dated := _day_first(tokens, first, after, value, words)) is not None:
-            return dated
-        if following in words.percent:
-            return _join(tokens, first, after + 1, "number", ("%", value))
-        if following in words.size_units:
-            return _join(tokens, first, after + 1, "number", (following, value))
-        if following in _HALVES:
-            hour = int(value) % 12 + (12 if following == "pm" else 0) if value == int(value) else value
-            return _join(tokens, first, after + 1, "date", ("time", str(hour), "0"))
+    if following in words.percent or following in words.size_units:
+        unit = "%" if following in words.percent else following
+        return _join(tokens, first, after + 1, "number", (unit, value))
+    if following in _HALVES and value == int(value):
+        hour = int(value) % 12 + (12 if following == "pm" else 0)
+        return _join(tokens, first, after + 1, "date", ("time", hour, 0))
     return _join(tokens, first, after, "number", value)
+
+
+def _measured(tokens: list[Token], first: int, after: int, value: Decimal, words: Vocabulary) -> Joined | None:
+    """A number or a range of numbers with a unit of time or a currency."""
+    high, stop = value, after
+    if _key(tokens, after) in _RANGE and after + 1 < len(tokens):
+        other = _plain_value(tokens[after + 1], words)
+        if other is not None:
+            high, stop = other, after + 2
+    unit = _unit(tokens, stop, words)
+    if unit is not None and unit[0] == "clock":
+        return _join(tokens, first, unit[1], "date", ("time", int(value), 0))
+    if unit is not None:
+        return _join(tokens, first, unit[1], "duration", _duration(value, high, unit[0]))
+    currency = words.currencies.get(str(_key(tokens, stop)))
+    if currency is None:
+        return None
+    return _join(tokens, first, stop + 1, "amount", (currency, value, high) if stop > after else (currency, value))
 
 
 def _plain_value(token: Token, words: Vocabulary) -> Decimal | None:
@@ -202,9 +206,7 @@ def _small(value: object, limit: int) -> int | None:
     return int(value)
 
 
-def _day_first(
-    tokens: list[Token], first: int, after: int, value: Decimal, words: Vocabulary
-) -> tuple[Token, int] | None:
+def _day_first(tokens: list[Token], first: int, after: int, value: Decimal, words: Vocabulary) -> Joined | None:
     """ "1 May 2024", "1. Mai 2024", "1st of May", "1 de mayo de 2024"."""
     day, at = _small(value, 31), after
     if day is None:
@@ -220,7 +222,7 @@ def _day_first(
     return _join(tokens, first, at, "date", (year, month, day))
 
 
-def _month_first(tokens: list[Token], at: int, words: Vocabulary) -> tuple[Token, int] | None:
+def _month_first(tokens: list[Token], at: int, words: Vocabulary) -> Joined | None:
     month, position = words.months[str(tokens[at].key)], at + 1
     if _key(tokens, position) == ".":
         position += 1
@@ -244,54 +246,62 @@ def _year(tokens: list[Token], at: int) -> tuple[int | None, int]:
     return None, at
 
 
-def _from_sign(tokens: list[Token], at: int, words: Vocabulary) -> tuple[Token, int] | None:
+def _from_sign(tokens: list[Token], at: int, words: Vocabulary) -> Joined | None:
     token = tokens[at]
     match token.kind:
         case "number":
-            return _with_unit(tokens, at, at + 1, number_key(token.text), words)
-        case "sign" if token.text in words.currencies and _is_number(tokens, at + 1):
-            value = number_key(tokens[at + 1].text)
-            after = at + 2
-            currency = words.currencies[token.text]
-            if words.currencies.get(str(_key(tokens, after))) is not None and tokens[after].kind == "word":
-                currency, after = words.currencies[str(_key(tokens, after))], after + 1
-            return _join(tokens, at, after, "amount", (currency, value))
+            joined = _with_unit(tokens, at, at + 1, number_key(token.text), words)
+        case "sign":
+            joined = _currency_first(tokens, at, words)
         case "date":
-            return _numeric_date(tokens, at)
+            joined = _numeric_date(tokens, at)
         case "time":
-            hour, minute = token.text.split(":")[:2]
-            shift = 0
-            after = at + 1
-            if _key(tokens, after) in _HALVES:
-                shift = 12 if _key(tokens, after) == "pm" and int(hour) < 12 else 0
-                after += 1
-            elif words.units.get(str(_key(tokens, after))) == "clock":
-                after += 1
-            return _join(tokens, at, after, "date", ("time", str(int(hour) + shift), str(int(minute))))
-        case "url":
-            return _join(tokens, at, at + 1, "url", _address(token.text))
-        case "name":
-            address = _address(token.text)
-            return _join(tokens, at, at + 1, "url" if "/" in token.text else "entity", address)
-        case "path":
-            return _join(tokens, at, at + 1, "entity", token.text)
-        case "email":
-            return _join(tokens, at, at + 1, "email", token.text.casefold())
+            joined = _time(tokens, at, words)
         case "phone":
-            digits = "".join(str(unicodedata.digit(c)) for c in token.text if c.isdigit())
-            return _join(tokens, at, at + 1, "phone", digits.removeprefix("00"))
+            joined = _join(tokens, at, at + 1, "phone", _digits(token.text).removeprefix("00"))
+        case "email":
+            joined = _join(tokens, at, at + 1, "email", token.text.casefold())
+        case "path":
+            joined = _join(tokens, at, at + 1, "entity", token.text)
         case _:
-            return None
+            kind = "entity" if token.kind == "name" and "/" not in token.text else "url"
+            joined = _join(tokens, at, at + 1, kind, address(token.text))
+    return joined
 
 
-def _address(text: str) -> str:
+def _digits(text: str) -> str:
+    return "".join(str(unicodedata.decimal(c)) for c in text if c.isdecimal())
+
+
+def _currency_first(tokens: list[Token], at: int, words: Vocabulary) -> Joined | None:
+    """ "$25", "$25 USD"."""
+    if not _is_number(tokens, at + 1):
+        return None
+    value, currency, after = number_key(tokens[at + 1].text), words.currencies[tokens[at].text], at + 2
+    if after < len(tokens) and tokens[after].kind == "word" and tokens[after].key in words.currencies:
+        currency, after = words.currencies[str(tokens[after].key)], after + 1
+    return _join(tokens, at, after, "amount", (currency, value))
+
+
+def _time(tokens: list[Token], at: int, words: Vocabulary) -> Joined:
+    hour, minute = (int(part) for part in tokens[at].text.split(":")[:2])
+    after = at + 1
+    if _key(tokens, after) in _HALVES:
+        hour = hour % 12 + (12 if _key(tokens, after) == "pm" else 0)
+        after += 1
+    elif words.units.get(str(_key(tokens, after))) == "clock":
+        after += 1
+    return _join(tokens, at, after, "date", ("time", hour, minute))
+
+
+def address(text: str) -> str:
     """Host and path without scheme and closing slash; "www." is kept apart only where a path follows."""
     rest = re.sub(r"^https?://", "", text, flags=re.IGNORECASE)
     host, slash, path = rest.partition("/")
     return (host.casefold() + slash + path).rstrip("/")
 
 
-def _numeric_date(tokens: list[Token], at: int) -> tuple[Token, int]:
+def _numeric_date(tokens: list[Token], at: int) -> Joined:
     """Year first is plain; dots put the day first; slashes do so only where the first part cannot be a month."""
     text = tokens[at].text.rstrip(".")
     parts = [int(part) for part in re.split(r"[-/.]", text)]

@@ -51,6 +51,14 @@ class Vocabulary:
     """Words that make a day a business day."""
     opposites: Mapping[str, frozenset[str]]
     abbreviations: frozenset[str]
+    auxiliaries: frozenset[str]
+    finite: frozenset[str]
+    future: frozenset[str]
+    objects: frozenset[str]
+    sequence: frozenset[str]
+    clause_breaks: frozenset[str]
+    german: frozenset[str]
+    """Words that give German away."""
     openers: tuple[Words, ...]
     sign_offs: frozenset[str]
     currencies: Mapping[str, str]
@@ -70,22 +78,24 @@ def _table(name: str) -> dict[str, Any]:
 
 
 def _phrases(table: Mapping[str, Any]) -> Iterable[Phrase]:
-    lists: list[tuple[Mark, str, list[str]]] = [
-        ("negation", "", table["negation"]["words"] + table["negation"]["phrases"]),
-        ("harmless_negation", "", table["negation"]["harmless"]),
-        ("wrapper", "", table["modality"]["wrappers"]),
-        ("courtesy", "", table["courtesy"]["phrases"]),
-        ("apology", "", table["apology"]["phrases"]),
-        ("tone", "", table["tone"]["words"]),
-        ("promise", "", table["promise"]["phrases"]),
-        ("harmless_promise", "", table["promise"]["harmless"]),
-        ("condition", "", table["condition"]["words"]),
-        ("harmless_condition", "", table["condition"]["harmless"]),
+    negation, courtesy, condition = table["negation"], table["courtesy"], table["condition"]
+    modality, promise = table["modality"], table["promise"]
+    lists: list[tuple[Mark, list[str]]] = [
+        ("negation", negation["words"] + negation["phrases"]),
+        ("harmless_negation", negation["harmless"]),
+        ("wrapper", modality["wrappers"]),
+        ("courtesy", courtesy["phrases"]),
+        ("apology", table["apology"]["phrases"]),
+        ("tone", table["tone"]["words"]),
+        ("promise", promise["phrases"]),
+        ("harmless_promise", promise["harmless"]),
+        ("condition", condition["words"]),
+        ("harmless_condition", condition["harmless"]),
     ]
-    lists += [("modality", strength, table["modality"][strength]) for strength in MODALS]
-    for mark, value, entries in lists:
-        for entry in entries:
-            yield Phrase(tuple(entry.casefold().split()), mark, value)
+    for mark, entries in lists:
+        yield from (Phrase(tuple(entry.casefold().split()), mark) for entry in entries)
+    for strength in MODALS:
+        yield from (Phrase(tuple(entry.casefold().split()), "modality", strength) for entry in modality[strength])
 
 
 def _by_first_words(phrases: Iterable[Phrase]) -> dict[Words, tuple[Phrase, ...]]:
@@ -142,6 +152,13 @@ def vocabulary() -> Vocabulary:
         working=words("working"),
         opposites=_opposites(tables),
         abbreviations=words("abbreviations"),
+        auxiliaries=words("structure", "auxiliaries"),
+        finite=words("structure", "finite"),
+        future=words("structure", "future"),
+        objects=words("structure", "objects"),
+        sequence=words("structure", "sequence"),
+        clause_breaks=words("structure", "clause_breaks"),
+        german=frozenset(_table("german")["structure"]["telltale"]),
         openers=tuple(sorted((tuple(o.split()) for o in words("greeting", "openers")), key=lambda o: -len(o))),
         sign_offs=words("greeting", "sign_offs"),
         currencies=common["currencies"],
