@@ -203,6 +203,10 @@ class DocumentIndexer(Protocol):
         """
         ...
 
+    async def index_many(self, tenant_id: UUID, fences: Mapping[UUID, int]) -> None:
+        """The same for several versions (id to fence), embedded together; one with a stale fence is left alone."""
+        ...
+
 
 # Language models -------------------------------------------------------------------------------------------
 

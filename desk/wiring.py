@@ -82,7 +82,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         models=models,
         analyser=Analyser(),
         learner=ReviewLearner(database, embedder),
-        indexer=ChunkIndexer(database, embedder),
+        indexer=ChunkIndexer(database, embedder, settings.lease_seconds),
         reembed=partial(embed_again, database, embedder),
         drafting=DraftingDesk(database, retriever, models, calibration),
         deliveries=DeliveryDesk(database, {"rest": RestChannel(rules, clock)}),

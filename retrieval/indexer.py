@@ -7,16 +7,20 @@ so a search finds the document as it was or as it is, never half of each.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import accumulate
 from uuid import UUID
 
+import numpy as np
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from desk.db.index_log import put_items, remove_items
-from desk.db.leases import Claim, finish, hold
-from desk.db.tenancy import Scope
+from desk.db.leases import Claim, LostLeaseError, extend, finish, hold
 from desk.db.unit_of_work import Database, announce
 from desk.errors import RefusedDocumentError
 from desk.models import Chunk, Document, DocumentVersion
@@ -28,38 +32,76 @@ from retrieval.ingestion.document import ParsedDocument
 from retrieval.ingestion.parse import parse
 
 KIND = "document_versions"
+_EMBEDDED_TOGETHER = 128
+"""Chunks between two looks at the clock: some ten seconds of the local model."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
+class _Read:
     parsed: ParsedDocument
     chunks: list[TextChunk]
-    vectors: Vectors
 
 
 class ChunkIndexer:
-    """Fulfils `desk.ports.DocumentIndexer`."""
+    """Fulfils `desk.ports.DocumentIndexer`. `lease_seconds` is what a claim was taken for and is extended by."""
 
-    def __init__(self, database: Database, embedder: Embedder) -> None:
+    def __init__(self, database: Database, embedder: Embedder, lease_seconds: float) -> None:
         self._database = database
         self._embedder = embedder
+        self._lease_seconds = lease_seconds
 
     async def index(self, tenant_id: UUID, version_id: UUID, fence: int) -> None:
         held = Claim(KIND, version_id, tenant_id, fence)
-        async with self._database.transaction(Scope(tenant_id)) as session:
+        read = await self._read(held)
+        if read is not None:
+            vectors = await self._embed({held: read})
+            await self._store(held, read, vectors[held])
+
+    async def index_many(self, tenant_id: UUID, fences: Mapping[UUID, int]) -> None:
+        read: dict[Claim, _Read] = {}
+        for version_id, fence in fences.items():
+            held = Claim(KIND, version_id, tenant_id, fence)
+            with suppress(LostLeaseError):
+                document = await self._read(held)
+                if document is not None:
+                    read[held] = document
+        vectors = await self._embed(read)
+        for held, document in read.items():
+            with suppress(LostLeaseError):
+                await self._store(held, document, vectors[held])
+
+    async def _read(self, held: Claim) -> _Read | None:
+        """The parsed and cut document; None when it was refused, which is then stored with the reason."""
+        async with self._database.transaction(held.scope) as session:
             version = await hold(session, DocumentVersion, held)
             name, raw = version.file_name, version.raw
         try:
-            prepared = await self._prepare(name, raw)
+            parsed = await asyncio.to_thread(parse, name, raw)
         except RefusedDocumentError as error:
             await self._refuse(held, error.detail)
-            return
-        await self._store(held, prepared)
+            return None
+        return _Read(parsed, await asyncio.to_thread(chunk, parsed, token_spans))
 
-    async def _prepare(self, name: str, raw: bytes) -> _Prepared:
-        parsed = await asyncio.to_thread(parse, name, raw)
-        chunks = await asyncio.to_thread(chunk, parsed, token_spans)
-        return _Prepared(parsed, chunks, await self._embedder.embed([one.embedding_text for one in chunks]))
+    async def _embed(self, read: Mapping[Claim, _Read]) -> dict[Claim, Vectors]:
+        """One pass over the chunks of all documents; the leases are extended as long as it takes."""
+        texts = [one.embedding_text for document in read.values() for one in document.chunks]
+        vectors = np.empty((len(texts), self._embedder.dimension), dtype=np.float32)
+        extended = time.monotonic()
+        for at in range(0, len(texts), _EMBEDDED_TOGETHER):
+            part = texts[at : at + _EMBEDDED_TOGETHER]
+            vectors[at : at + len(part)] = await self._embedder.embed(part)
+            if time.monotonic() - extended > self._lease_seconds / 4:
+                await self._keep(read)
+                extended = time.monotonic()
+        ends = list(accumulate(len(document.chunks) for document in read.values()))
+        starts = [0, *ends[:-1]]
+        return {held: vectors[start:end] for held, start, end in zip(read, starts, ends, strict=True)}
+
+    async def _keep(self, read: Mapping[Claim, _Read]) -> None:
+        """A document whose lease was lost all the same finds out when it is stored."""
+        for held in read:
+            with suppress(LostLeaseError):
+                await extend(self._database, DocumentVersion, held, self._lease_seconds)
 
     async def _refuse(self, held: Claim, reason: str) -> None:
         async with self._database.transaction(held.scope) as session:
@@ -68,21 +110,21 @@ class ChunkIndexer:
             finish(version)
             await announce(session, held.tenant_id, "document", document=version.document_id)
 
-    async def _store(self, held: Claim, prepared: _Prepared) -> None:
+    async def _store(self, held: Claim, read: _Read, vectors: Vectors) -> None:
         async with self._database.transaction(held.scope) as session:
             version = await hold(session, DocumentVersion, held)
             document = await session.get_one(Document, version.document_id, with_for_update=True)
             version.state, version.reason = "indexed", ""
-            version.text, version.language = prepared.parsed.text, prepared.parsed.language
+            version.text, version.language = read.parsed.text, read.parsed.language
             finish(version)
-            if document.title == version.file_name and prepared.parsed.title:
-                document.title = prepared.parsed.title[:300]
+            if document.title == version.file_name and read.parsed.title:
+                document.title = read.parsed.title[:300]
             if not document.is_deleted and version.number >= document.current_version:
-                await self._swap(session, document, version, prepared)
+                await self._swap(session, document, version, read, vectors)
             await announce(session, held.tenant_id, "document", document=document.id)
 
     async def _swap(
-        self, session: AsyncSession, document: Document, version: DocumentVersion, prepared: _Prepared
+        self, session: AsyncSession, document: Document, version: DocumentVersion, read: _Read, vectors: Vectors
     ) -> None:
         """Earlier chunks stay for the drafts that cite them, but are no longer found."""
         earlier = await session.execute(select(Chunk).where(Chunk.document_id == document.id))
@@ -92,10 +134,10 @@ class ChunkIndexer:
             if row.version_id == version.id:
                 await session.delete(row)
         await session.flush()
-        rows = [_row(document, version, one) for one in prepared.chunks]
+        rows = [_row(document, version, one) for one in read.chunks]
         session.add_all(rows)
         await session.flush()
-        await put_items(session, "knowledge", [row.id for row in rows], prepared.vectors, self._embedder.model)
+        await put_items(session, "knowledge", [row.id for row in rows], vectors, self._embedder.model)
         document.current_version = version.number
 
 

@@ -6,12 +6,13 @@ and changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import func, text, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -49,6 +50,35 @@ async def claim(database: Database, kind: str, most: int, lease_seconds: float) 
             {"kind": kind, "most": most, "lease": lease_seconds},
         )
         return [Claim(kind, row.id, row.tenant_id, row.fence) for row in rows]
+
+
+async def claim_these(
+    session: AsyncSession, row_type: type[_Row], row_ids: Sequence[UUID], lease_seconds: float
+) -> list[Claim]:
+    """Those of the given rows of the session's tenant that are due and that nobody works on."""
+    columns: Any = row_type
+    kind: str = row_type.__tablename__
+    free = (
+        select(columns.id)
+        .where(
+            columns.id.in_(row_ids),
+            columns.due_at <= func.now(),
+            or_(columns.lease_until.is_(None), columns.lease_until < func.now()),
+        )
+        .with_for_update(skip_locked=True)
+    )
+    rows: Any = await session.execute(
+        update(row_type)
+        .where(columns.id.in_(free))
+        .values(
+            lease_until=func.now() + timedelta(seconds=lease_seconds),
+            fence=columns.fence + 1,
+            attempts=columns.attempts + 1,
+        )
+        .returning(columns.id, columns.tenant_id, columns.fence)
+    )
+    claimed = cast("Sequence[tuple[UUID, UUID, int]]", rows.all())
+    return [Claim(kind, row_id, tenant_id, fence) for row_id, tenant_id, fence in claimed]
 
 
 async def hold(session: AsyncSession, row_type: type[_Row], held: Claim) -> _Row:
