@@ -10,16 +10,15 @@ from dataclasses import replace
 from .alignment import differences
 from .kinds import (
     Difference,
+    Run,
     Side,
-    are_opposite,
     bare,
-    is_bare_future,
     is_name,
     same_value,
     stemmed,
     value_kind,
 )
-from .reading import Marked
+from .polarity import explain_polarity
 from .tokens import Token
 from .vocabulary import Mark, vocabulary
 
@@ -27,19 +26,17 @@ CLAUSE = 4
 """Telling words from which an insertion inside a sentence counts as a statement of its own."""
 MOST_REPLACED = 0.5
 FEWEST_REPLACED = 2
-Run = tuple[int, int, int, int]
-"""[start, end) in the draft's tokens and in the sent ones."""
 
 
 def compare(before: Side, after: Side) -> list[Difference]:
     """The differences of two corresponding statements, in no particular order."""
     runs = differences([t.key for t in before.tokens], [t.key for t in after.tokens])
-    comparison = _Comparison(before, after, runs)
+    comparison = Comparison(before, after, runs)
     comparison.explain()
     return comparison.found
 
 
-class _Comparison:
+class Comparison:
     def __init__(self, before: Side, after: Side, runs: list[Run]) -> None:
         self.before = before
         self.after = after
@@ -59,10 +56,7 @@ class _Comparison:
             self._courtesy(run)
             self._clause(run)
         self._values()
-        self._negations()
-        self._opposites()
-        self._modality()
-        self._promises()
+        explain_polarity(self)
         self._entities()
         for run in self.runs:
             self._rest(run)
@@ -117,32 +111,36 @@ class _Comparison:
 
     # Runs ------------------------------------------------------------------------------------------------
 
-    def _pieces(self, run: Run) -> tuple[list[int], list[int]]:
+    def pieces(self, run: Run) -> tuple[list[int], list[int]]:
         return (
             [i for i in range(run[0], run[1]) if i in self.before.open],
             [i for i in range(run[2], run[3]) if i in self.after.open],
         )
 
-    def _close(self, one: Iterable[int], two: Iterable[int]) -> None:
+    def run_of(self, side: Side, place: int) -> Run:
+        at = 0 if side is self.before else 2
+        return next(run for run in self.runs if run[at] <= place < run[at + 1])
+
+    def close(self, one: Iterable[int], two: Iterable[int]) -> None:
         self.before.open.difference_update(one)
         self.after.open.difference_update(two)
 
-    def _add(self, kind: str, run: Run, one: Sequence[int], two: Sequence[int], *, meaning: bool) -> None:
+    def add(self, kind: str, run: Run, one: Sequence[int], two: Sequence[int], *, meaning: bool) -> None:
         """Report a change that spans these positions; an empty side stands where the run stands."""
         before = self.before.span(one[0], one[-1] + 1) if one else self.before.span(run[0], run[0])
         after = self.after.span(two[0], two[-1] + 1) if two else self.after.span(run[2], run[2])
         self.found.append(Difference(kind, before, after, meaning))
-        self._close(one, two)
+        self.close(one, two)
 
     def _signs(self, run: Run) -> None:
-        one, two = self._pieces(run)
+        one, two = self.pieces(run)
         tokens = [self.before.tokens[i] for i in one] + [self.after.tokens[i] for i in two]
         if tokens and all(token.kind == "sign" for token in tokens):
             picture = any(unicodedata.category(token.text[0]) in ("So", "Sk", "Cn", "Cs") for token in tokens)
-            self._add("tone" if picture else "formatting", run, one, two, meaning=False)
+            self.add("tone" if picture else "formatting", run, one, two, meaning=False)
 
     def _courtesy(self, run: Run) -> None:
-        one, two = self._pieces(run)
+        one, two = self.pieces(run)
         for mine, other, side in ((one, two, self.before), (two, one, self.after)):
             if not mine:
                 continue
@@ -152,11 +150,11 @@ class _Comparison:
             part = side.reading.part(mine)
             if part.courtesy and part.covered("courtesy", "apology", "tone"):
                 pair = (mine, other) if side is self.before else (other, mine)
-                self._add(part.courtesy, run, pair[0], pair[1], meaning=False)
+                self.add(part.courtesy, run, pair[0], pair[1], meaning=False)
                 return
 
     def _clause(self, run: Run) -> None:
-        one, two = self._pieces(run)
+        one, two = self.pieces(run)
         for mine, other, side in ((one, two, self.before), (two, one, self.after)):
             opposite = self.after if side is self.before else self.before
             part = side.reading.part(mine)
@@ -172,7 +170,7 @@ class _Comparison:
             if new >= CLAUSE or clause:
                 step = "promise" if part.promises else "step_removed" if side is self.before else "step_added"
                 pair = (mine, other) if side is self.before else (other, mine)
-                self._add(step, run, pair[0], pair[1], meaning=True)
+                self.add(step, run, pair[0], pair[1], meaning=True)
                 return
 
     def _new(self, side: Side, mine: Sequence[int], places: Iterable[int]) -> int:
@@ -191,7 +189,7 @@ class _Comparison:
         rest_before: list[tuple[Run, int]] = []
         rest_after: list[tuple[Run, int]] = []
         for run in self.runs:
-            one, two = self._pieces(run)
+            one, two = self.pieces(run)
             one = [i for i in one if wanted(self.before.tokens[i])]
             two = [i for i in two if wanted(self.after.tokens[i])]
             for same_kind in (True, False):
@@ -224,132 +222,15 @@ class _Comparison:
             return
         kind = value_kind(one, two)
         equal = same_value(one, two)
-        self._add("wording" if equal else kind, run, [i or 0], [j or 0], meaning=not equal)
+        self.add("wording" if equal else kind, run, [i or 0], [j or 0], meaning=not equal)
 
     def _lone_value(self, run: Run, i: int | None, j: int | None) -> None:
         """A value against words: "free" became "$25"; against nothing when the run is only an insertion."""
-        left, right = self._pieces(run)
+        left, right = self.pieces(run)
         kind = self.before.tokens[i].kind if i is not None else self.after.tokens[j or 0].kind
         one = [i] if i is not None else [p for p in left if self.before.tokens[p].kind != "sign"][:3]
         two = [j] if j is not None else [p for p in right if self.after.tokens[p].kind != "sign"][:3]
-        self._add(kind, run, one, two, meaning=True)
-
-    # Negation and modality -------------------------------------------------------------------------------
-
-    def _negations(self) -> None:
-        one = [i for i in self.before.reading.negations if i in self.before.open]
-        two = [j for j in self.after.reading.negations if j in self.after.open]
-        while one and two:
-            self._close([one.pop(0)], [two.pop(0)])
-        for i in one:
-            self._negation(self.before, i)
-        for j in two:
-            self._negation(self.after, j)
-
-    def _negation(self, side: Side, place: int) -> None:
-        """Shown with the verb it denies, so that "can" -> "cannot" reads as that."""
-        run = self._run_of(side, place)
-        one, two = self._pieces(run)
-        if max(len(one), len(two)) > 4:
-            one = [i for i in one if side is self.before and i == place]
-            two = [j for j in two if side is self.after and j == place]
-        one, two = self._with_auxiliary(run, one, two)
-        self._add("negation", run, one, two, meaning=True)
-
-    def _with_auxiliary(self, run: Run, one: list[int], two: list[int]) -> tuple[list[int], list[int]]:
-        first, other = run[0], run[2]
-        starts = (not one or one[0] == first) and (not two or two[0] == other)
-        if starts and first > 0 and other > 0 and self.before.tokens[first - 1].key in vocabulary().auxiliaries:
-            return [first - 1, *one], [other - 1, *two]
-        return one, two
-
-    def _run_of(self, side: Side, place: int) -> Run:
-        at = 0 if side is self.before else 2
-        return next(run for run in self.runs if run[at] <= place < run[at + 1])
-
-    def _opposites(self) -> None:
-        for run in self.runs:
-            one, two = self._pieces(run)
-            if max(len(one), len(two)) > 8:
-                continue
-            for i in one:
-                word = self.before.tokens[i].word
-                match = next(
-                    (j for j in two if j in self.after.open and are_opposite(word, self.after.tokens[j].word)),
-                    None,
-                )
-                if match is not None:
-                    self._add("negation", run, [i], [match], meaning=True)
-
-    def _modality(self) -> None:
-        one, two = self._modals(self.before), self._modals(self.after)
-        for mark in list(one):
-            same = next((other for other in two if other.value == mark.value), None)
-            if same is not None:
-                one.remove(mark)
-                two.remove(same)
-                self._modal_pair("wording", mark, same)
-        while one and two:
-            self._modal_pair("modality", one.pop(0), two.pop(0))
-        for mark in [*one, *two]:
-            side = self.before if mark in one else self.after
-            if mark.value == "certain" or self._is_polite(side, mark):
-                continue
-            places = [i for i in range(mark.first, mark.after) if i in side.open]
-            if not places:
-                continue
-            run = self._run_of(side, places[0])
-            one_side, other_side = (places, list[int]()) if side is self.before else (list[int](), places)
-            if mark.value in ("always", "mostly", "sometimes"):
-                self._add("tone", run, one_side, other_side, meaning=False)
-            else:
-                self._add("modality", run, one_side, other_side, meaning=True)
-
-    def _is_polite(self, side: Side, mark: Marked) -> bool:
-        """Part of a polite wrapper, or the modal a question opens with."""
-        question = mark.first <= 2 and side.tokens[-1].key == "?"
-        return question or set(mark.places) <= side.reading.covered("wrapper", "courtesy", "tone")
-
-    def _modal_pair(self, kind: str, first: Marked, second: Marked) -> None:
-        run = self._run_of(self.before, next(i for i in range(first.first, first.after) if i in self.before.changed))
-        places = list(range(first.first, first.after)), list(range(second.first, second.after))
-        self._add(kind, (run[0], run[1], second.first, second.after), *places, meaning=kind == "modality")
-        for side, modal in ((self.before, first), (self.after, second)):
-            for mark in side.reading.marks:
-                if mark.mark == "wrapper" and mark.first <= modal.first and modal.after <= mark.after:
-                    side.open.difference_update(range(mark.first, mark.after))
-
-    def _modals(self, side: Side) -> list[Marked]:
-        """Modal words that differ, without polite questions such as "could you"."""
-        questions = {
-            index
-            for mark in side.reading.marks
-            if mark.mark == "wrapper"
-            and any(m.mark == "modality" and m.first == mark.first for m in side.reading.marks)
-            for index in range(mark.first, mark.after)
-        }
-        found: list[Marked] = []
-        taken: set[int] = set()
-        for mark in side.reading.marks:
-            places = set(range(mark.first, mark.after))
-            if mark.mark == "modality" and places & side.changed and not places & (questions | taken):
-                found.append(mark)
-                taken |= places
-        return found
-
-    def _promises(self) -> None:
-        for side, other in ((self.before, self.after), (self.after, self.before)):
-            if other.reading.promises:
-                continue
-            for mark in side.reading.marks:
-                places = [i for i in range(mark.first, mark.after) if i in side.open]
-                if mark.mark != "promise" or not places or is_bare_future(side, mark):
-                    continue
-                run = self._run_of(side, places[0])
-                one, two = self._pieces(run)
-                if max(len(one), len(two)) > 4:
-                    one, two = (places, []) if side is self.before else ([], places)
-                self._add("promise", run, one, two, meaning=True)
+        self.add(kind, run, one, two, meaning=True)
 
     # Names and the rest ----------------------------------------------------------------------------------
 
@@ -367,16 +248,16 @@ class _Comparison:
         if not (set(one) <= self.before.open and set(two) <= self.after.open):
             return
         if i is not None and j is not None and stemmed(self.before.tokens[i]) == stemmed(self.after.tokens[j]):
-            self._add("wording", run, one, two, meaning=False)
+            self.add("wording", run, one, two, meaning=False)
             return
         one, two = self._whole_name(self.before, one), self._whole_name(self.after, two)
         if not one or not two:
             one, two = self._name_against_words(run, one, two)
-        self._add("entity", run, one, two, meaning=True)
+        self.add("entity", run, one, two, meaning=True)
 
     def _name_against_words(self, run: Run, one: list[int], two: list[int]) -> tuple[list[int], list[int]]:
         """A name in place of a word or two ("the panel" -> "cPanel"), or a short phrase that holds a name."""
-        left, right = self._pieces(run)
+        left, right = self.pieces(run)
         if left and right:
             words = [i for i in left if self.before.tokens[i].kind != "sign"] if not one else []
             others = [j for j in right if self.after.tokens[j].kind != "sign"] if not two else []
@@ -390,7 +271,7 @@ class _Comparison:
         return places
 
     def _rest(self, run: Run) -> None:
-        one, two = self._pieces(run)
+        one, two = self.pieces(run)
         if not one and not two:
             return
         left, right = self._told(self.before, one), self._told(self.after, two)
@@ -398,9 +279,9 @@ class _Comparison:
             apology = self._either("apology", one=one, two=two)
             toned = self._either("tone", "courtesy", "wrapper", one=one, two=two)
             kind = "apology" if apology else "tone" if toned else self._sign_or_word(one, two)
-            self._add(kind, run, one, two, meaning=False)
+            self.add(kind, run, one, two, meaning=False)
             return
-        self._add("wording", run, one, two, meaning=False)
+        self.add("wording", run, one, two, meaning=False)
         self.found[-1] = replace(self.found[-1], lost=len(left), gained=len(right))
 
     def _either(self, *marks: Mark, one: Sequence[int], two: Sequence[int]) -> bool:

@@ -154,16 +154,12 @@ def _signature_start(text: str, kept: list[Span]) -> int:
 
 def _inline_sign_off(line: str) -> int:
     """Offset of "Kind regards, Anna" behind the last sentence of a line, 0 when there is none."""
-    sentence = None
-    for sentence in _SENTENCE_END.finditer(line):
-        pass
-    if sentence is None:
-        return 0
-    sign_off, _, name = line[sentence.end() :].partition(",")
+    start = max((sentence.end() for sentence in _SENTENCE_END.finditer(line)), default=0)
+    sign_off, _, name = line[start:].partition(",")
     words = [word.casefold() for word in _WORD.findall(sign_off)]
     names = _WORD.findall(name)
     known = len(words) > 1 and " ".join(words) in vocabulary().sign_offs
-    return sentence.end() if known and len(names) <= 3 and all(word[0].isupper() for word in names) else 0
+    return start if known and len(names) <= 3 and all(word[0].isupper() for word in names) else 0
 
 
 def _merged(spans: list[Span]) -> tuple[Span, ...]:

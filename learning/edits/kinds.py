@@ -13,6 +13,8 @@ from .values import address, readings
 from .vocabulary import vocabulary
 
 _DENYING_PREFIXES = ("un", "in", "im", "dis", "de", "non", "dés", "des", "ent", "ir")
+Run = tuple[int, int, int, int]
+"""[start, end) in the draft's tokens and in the sent ones."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,13 +42,10 @@ def _part(change: EditChange, sent: str) -> str:
         return f"also say: {_quoted(after)}"
     if change.kind == "step_removed" or (change.kind == "promise" and not after):
         return f"leave out: {_quoted(before)}"
-    if not before:
-        return f"say {after}"
-    if not after:
-        return f"do not say {_quoted(before)}"
-    if change.kind in ("negation", "modality", "promise", "wording"):
-        return f"say {_quoted(after)}, not {_quoted(before)}"
-    return f"say {after}, not {before}"
+    if not (before and after):
+        return f"say {after}" if after else f"do not say {_quoted(before)}"
+    quote = _quoted if change.kind in ("negation", "modality", "promise", "wording") else str
+    return f"say {quote(after)}, not {quote(before)}"
 
 
 def _sentence(text: str, span: Span) -> str:

@@ -8,7 +8,7 @@ from desk.ports import EditAnalysis
 
 
 def to_json(analysis: EditAnalysis) -> dict[str, Any]:
-    """Keys: similarity, meaning_changed, changes, verdict, notes; a change has kind, before, after, its spans, meaning."""
+    """Keys: similarity (4 digits), meaning_changed, changes, verdict, notes."""
     return {
         "similarity": round(analysis.similarity, 4),
         "meaning_changed": analysis.meaning_changed,

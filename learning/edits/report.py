@@ -79,7 +79,7 @@ def score(edits: Iterable[LabelledEdit]) -> Scores:
         scores.right.update(kinds & edit.kinds)
         scores.found.update(kinds)
         scores.labelled.update(edit.kinds)
-        if analysis.verdict != edit.verdict or kinds - SLIGHT != edit.kinds - SLIGHT or not edit.kinds <= kinds:
+        if analysis.verdict != edit.verdict or (kinds ^ edit.kinds) - SLIGHT or not edit.kinds <= kinds:
             scores.wrong.append(
                 f"{edit.source}: {edit.verdict} {sorted(edit.kinds)}, got {analysis.verdict} {sorted(kinds)}\n"
                 f"  draft {edit.draft!r}\n  sent  {edit.sent!r}\n"

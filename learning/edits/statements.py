@@ -16,6 +16,7 @@ from .values import compose
 from .vocabulary import vocabulary
 
 _BOUNDARY = re.compile(r"[.!?…]+[\"'”»)\]*_]*(?=\s)|[。\uff01\uff1f]+|(?:[ \t]*\r?\n)+|;(?=\s)")
+_NEXT_WORD = re.compile(r"\s+([^\W\d]+)")
 _LAST_WORD = re.compile(r"(?<![^\s(])([^\s(]{1,12})$")
 _MARKER = re.compile(
     r"""\s*(?:
@@ -122,26 +123,26 @@ def _append(found: list[Statement], text: str, start: int, end: int) -> None:
 
 
 def _ends_statement(text: str, begin: int, match: re.Match[str], end: int) -> bool:
-    sign = match.group()
-    if "\n" in sign:
-        following = text[match.end() : match.end() + 1]
-        if sign.count("\n") > 1 or not following.islower():
-            return True
-        return text[max(begin, match.start() - 1) : match.start()] in (":", ".", "!", "?") or bool(
-            _MARKER.match(text, match.end(), end)
-        )
-    if sign != ".":
-        return True
+    if "\n" in match.group():
+        return _line_ends_statement(text, begin, match, end)
     before = _LAST_WORD.search(text, max(begin, match.start() - 14), match.start())
-    if before is None:
+    if match.group() != "." or before is None:
         return True
     word = before.group(1).casefold()
     if word.isdigit():
-        if before.start(1) <= begin or not text[begin : before.start(1)].strip():
-            return False
-        following = re.match(r"\s+([^\W\d]+)", text[match.end() : match.end() + 20])
-        return not (following and following.group(1).casefold() in vocabulary().months)
+        marker = not text[begin : before.start(1)].strip()
+        following = _NEXT_WORD.match(text, match.end())
+        return not marker and not (following and following.group(1).casefold() in vocabulary().months)
     return word not in vocabulary().abbreviations and not (len(word) == 1 and word.isalpha() and word.isascii())
+
+
+def _line_ends_statement(text: str, begin: int, match: re.Match[str], end: int) -> bool:
+    """A line that goes on in lower case was only wrapped, unless the next is a list item."""
+    following = text[match.end() : match.end() + 1]
+    if match.group().count("\n") > 1 or not following.islower():
+        return True
+    closed = text[max(begin, match.start() - 1) : match.start()] in (":", ".", "!", "?")
+    return closed or bool(_MARKER.match(text, match.end(), end))
 
 
 def ordered(statement: Statement) -> bool:
