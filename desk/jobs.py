@@ -104,12 +104,10 @@ class WorkLoop:
             await duty.work(held)
         except LostLeaseError:
             _log.info("lease_lost", kind=held.kind, row=str(held.row_id))
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            # The database went away in the middle: the lease ends and somebody does it again.
-            _log.warning("work_interrupted", kind=held.kind, row=str(held.row_id), error=_first_line(error))
         except Exception as error:
             _log.exception("work_failed", kind=held.kind, row=str(held.row_id))
             reason = error.detail if isinstance(error, DeskError) else f"an unexpected error: {type(error).__name__}"
+            # When it was the database that went away, this fails too, and the end of the lease brings the row back.
             with suppress(LostLeaseError, SQLAlchemyError, OSError, TimeoutError):
                 await note_failure(self._database, held, reason, most_attempts=duty.most_attempts)
 

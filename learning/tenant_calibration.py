@@ -23,17 +23,17 @@ class TenantCalibration:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._fitted: dict[UUID, tuple[int, Calibrator]] = {}
+        self._fitted: dict[UUID, tuple[int, Calibrator | None]] = {}
 
     def features(self, evidence: Evidence, body: str, writer: str) -> tuple[float, ...]:
         return draft_features(evidence, body, writer)
 
     async def probability(self, tenant_id: UUID, features: tuple[float, ...]) -> float | None:
         calibrator = await self._calibrator(tenant_id)
-        return None if calibrator.evidence < ENOUGH_LABELS else calibrator.probability(features)
+        return None if calibrator is None else calibrator.probability(features)
 
-    async def _calibrator(self, tenant_id: UUID) -> Calibrator:
-        """Fitted anew when the number of reviews has changed since the last draft."""
+    async def _calibrator(self, tenant_id: UUID) -> Calibrator | None:
+        """Fitted anew when the number of reviews has changed since the last draft; None with too few of them."""
         async with self._database.transaction(Scope(tenant_id)) as session:
             count = (await session.execute(select(func.count()).select_from(Review).where(*_counts()))).scalar_one()
             known = self._fitted.get(tenant_id)
@@ -51,11 +51,9 @@ class TenantCalibration:
                 for features, action, changed in rows.tuples()
                 if features is not None and len(features) == len(FEATURES)
             ]
-        fitted = (
-            Calibrator.fit([features for features, _ in labelled], [good for _, good in labelled])
-            if labelled
-            else Calibrator.unfitted()
-        )
+        fitted = None
+        if len(labelled) >= ENOUGH_LABELS:
+            fitted = Calibrator.fit([features for features, _ in labelled], [good for _, good in labelled])
         self._fitted[tenant_id] = (count, fitted)
         return fitted
 

@@ -6,11 +6,11 @@ and the scope is told to PostgreSQL at the start of each transaction so that row
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import event, text
+from sqlalchemy import ColumnElement, event, or_, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, with_loader_criteria
 from sqlalchemy.orm.unitofwork import UOWTransaction
@@ -70,16 +70,22 @@ def _filter_by_tenant(state: ORMExecuteState) -> None:
     if state.session.info.get(UNFILTERED) or state.is_column_load or state.is_relationship_load:
         return
     tenant_id = session_scope(state.session).tenant_id or _NOBODY
-    reading = state.is_select
+    criteria = _readable_by(tenant_id) if state.is_select else _owned_by(tenant_id)
+    state.statement = state.statement.options(with_loader_criteria(TenantRow, criteria, include_aliases=True))
 
-    def criteria(row: type[TenantRow]) -> Any:
-        if reading and row.access == "tenant_and_global":
-            return row.tenant_id.in_([tenant_id, GLOBAL_TENANT_ID])
-        return row.tenant_id == tenant_id
 
-    state.statement = state.statement.options(
-        with_loader_criteria(TenantRow, criteria, include_aliases=True, track_closure_variables=False)
-    )
+# SQLAlchemy turns the variables these functions close over into bound parameters, once for each class they meet:
+# they may only be compared in SQL, never tested in Python.
+def _owned_by(tenant_id: UUID) -> Callable[[type[TenantRow]], ColumnElement[bool]]:
+    return lambda row: row.tenant_id == tenant_id
+
+
+def _readable_by(tenant_id: UUID) -> Callable[[type[TenantRow]], ColumnElement[bool]]:
+    def criteria(row: type[TenantRow]) -> ColumnElement[bool]:
+        own = row.tenant_id == tenant_id
+        return or_(own, row.tenant_id == GLOBAL_TENANT_ID) if row.access == "tenant_and_global" else own
+
+    return criteria
 
 
 _NOBODY = UUID(int=2**128 - 1)

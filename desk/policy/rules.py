@@ -27,7 +27,7 @@ async def channel_rules(session: AsyncSession, ticket: Ticket) -> ChannelRules:
     if policy is None:
         return ChannelRules(stopped=stopped)
     since = await database_time(session) - timedelta(days=1)
-    automatic = select(func.count()).where(Delivery.is_automatic, Delivery.state != "cancelled")
+    automatic = select(func.count(Delivery.id)).where(Delivery.is_automatic, Delivery.state != "cancelled")
     sent_today = await session.execute(
         automatic.join(Ticket, Ticket.id == Delivery.ticket_id).where(
             Delivery.created_at > since, Ticket.channel == ticket.channel

@@ -1,0 +1,1 @@
+"""Promises kept by a whole desk: real processes, real signals, a real browser."""
