@@ -33,6 +33,8 @@ _QUOTE_HEADER = re.compile(
 _SENTENCE_END = re.compile(r"[.!?]\s+")
 _NAME_END = re.compile(r"[,!:;\u2013\u2014\n]|\.(?=\s|$)|\s-\s")
 _NAME_WORDS = frozenset({"dear", "good", "lieber", "liebe", "cher", "estimado", "estimada", "bonjour", "hello", "hi"})
+_NAME_BEHIND_COMMA = re.compile(r"(?:[ ]+[A-ZÀ-Þ][\w.-]*){1,3}[,:!][ \t]*\r?\n\s*")
+"""As in "Buenos días, Carmen:"."""
 _LONGEST_OPENER = 3
 _HEADER_BLOCK = re.compile(r"[ \t]*(?:From|Von|De)[ ]?:[ ].*\S+@\S+", re.IGNORECASE)
 _DELIMITER = re.compile(r"--[ ]?\r?\n?$")
@@ -105,6 +107,8 @@ def _greeting_end(text: str, first: Span) -> int:
 def _after_name(text: str, position: int, end: int, none: int) -> int:
     """Past "Anna," or " there!" after the opening word; `none` when a sentence follows instead of a name."""
     boundary = _name_boundary(text, position, end)
+    if boundary and boundary.group() == "," and (named := _NAME_BEHIND_COMMA.match(text, boundary.end(), end)):
+        return named.end()
     stop = boundary.start() if boundary else end
     name = _WORD.findall(text[position:stop])
     if len(name) > GREETING_WORDS or any(_is_statement(word) for word in name):

@@ -90,11 +90,10 @@ class Reading:
     @cached_property
     def courtesy(self) -> str:
         """ "apology" or "tone" when these words only are courteous, "" when they tell the customer something."""
-        polite = self.covered("courtesy", "apology")
-        if not polite:
-            return "tone" if self.tokens and (not self.telling or self._is_wish()) else ""
-        if any(token.kind in _HARD for token in self.tokens) or any(place not in polite for place in self.negations):
+        if not self.tokens or any(token.kind in _HARD for token in self.tokens):
             return ""
+        if not self.covered("courtesy", "apology"):
+            return "tone" if not self.telling or self._is_wish() or self._is_small_talk() else ""
         if not all(self._is_courteous(first, after) for first, after in self._clauses()):
             return ""
         return "apology" if self.covered("apology") else "tone"
@@ -103,6 +102,13 @@ class Reading:
         """ "Happy Monday!" """
         days = all(self.tokens[place].kind == "date" for place in self.telling)
         return days and bool(self.covered("tone")) and self.tokens[-1].key == "!"
+
+    def _is_small_talk(self) -> bool:
+        """ "Please give it a look, and shout if anything seems off." """
+        words = vocabulary()
+        conditions = frozenset(self.conditions)
+        opens = self.tokens[0].key in words.openings
+        return opens and all(self.tokens[p].key in words.small_talk or p in conditions for p in self.telling)
 
     def _clauses(self) -> Iterator[tuple[int, int]]:
         """ "Sorry, but your account was closed" has a courteous clause and one that tells."""
@@ -115,11 +121,22 @@ class Reading:
 
     def _is_courteous(self, first: int, after: int) -> bool:
         polite = self.covered("courtesy", "apology")
+        words = vocabulary()
         held = sum(1 for place in polite if first <= place < after)
-        beside = sum(1 for place in self.telling if first <= place < after and place not in polite)
-        if held:
-            return beside <= max(_CHATTER, 2 * held)
-        return beside <= 1
+        if any(first <= place < after and not self._is_asked(place, first) for place in self.negations):
+            return False
+        beside = sum(
+            1
+            for place in self.telling
+            if first <= place < after and place not in polite and self.tokens[place].key not in words.small_talk
+        )
+        return beside <= max(_CHATTER, 2 * held) if held else beside <= 1
+
+    def _is_asked(self, negation: int, first: int) -> bool:
+        """Courteous itself, or behind an "if": "let me know if it does not work"."""
+        if negation in self.covered("courtesy", "apology"):
+            return True
+        return any(self.tokens[place].key in vocabulary().conjunctions for place in range(first, negation))
 
     def part(self, places: Sequence[int]) -> Reading:
         """The reading of some of the tokens, in this order; phrases that are cut are lost."""

@@ -51,6 +51,10 @@ class Vocabulary:
     """Words that make a day a business day."""
     opposites: Mapping[str, frozenset[str]]
     abbreviations: frozenset[str]
+    small_talk: frozenset[str]
+    openings: frozenset[str]
+    conjunctions: frozenset[str]
+    """Words for "if"."""
     auxiliaries: frozenset[str]
     finite: frozenset[str]
     future: frozenset[str]
@@ -152,6 +156,9 @@ def vocabulary() -> Vocabulary:
         working=words("working"),
         opposites=_opposites(tables),
         abbreviations=words("abbreviations"),
+        small_talk=words("courtesy", "small_talk"),
+        openings=words("courtesy", "openings"),
+        conjunctions=words("condition", "conjunctions"),
         auxiliaries=words("structure", "auxiliaries"),
         finite=words("structure", "finite"),
         future=words("structure", "future"),
