@@ -8,7 +8,7 @@ from uuid import UUID
 
 from advanced_alchemy.extensions.litestar.store import StoreModelMixin
 from advanced_alchemy.types import GUID, DateTimeUTC
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, func
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import String, Text
@@ -42,7 +42,7 @@ class User(Row):
     """A person who signs in; the address is unique over the installation."""
 
     __tablename__ = "users"
-    __table_args__ = (Index("uq_users_email", func.lower("email"), unique=True),)
+    __table_args__ = (Index("uq_users_email", text("lower(email)"), unique=True),)
 
     email: Mapped[str] = mapped_column(Text)
     name: Mapped[str] = mapped_column(Text, default="")

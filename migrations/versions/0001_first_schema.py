@@ -77,7 +77,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
     )
-    op.create_index("uq_users_email", "users", [sa.literal_column("lower('email')")], unique=True)
+    op.create_index("uq_users_email", "users", [sa.literal_column("lower(email)")], unique=True)
     op.create_table(
         "api_keys",
         sa.Column("id", sa.Uuid(), nullable=False),
