@@ -26,6 +26,11 @@ _ISSUED_LINK = re.compile(
     re.IGNORECASE,
 )
 """What follows the host of a link made for one person: an address, an id of theirs, a long random word."""
+_OWN_PLACE = re.compile(
+    r"(?::\d+)?/?(?:[#?].*|(?:wp-|admin|administrator|cpanel|webmail|phpmyadmin|login|index\.|shop|blog)[^/]*(?:/.*)?)?",
+    re.IGNORECASE,
+)
+"""What follows the host in a link to somebody's site as such, or to its back door, rather than to a page to read."""
 _LOCAL_ADDRESSES = ("127.", "0.", "255.", "192.168.")
 
 
@@ -126,6 +131,8 @@ class SlotFiller:
         if _carries(example.question, url) or any(_is_within(host, domain) for domain in foreign_domains):
             return False
         rest = url.partition(host)[2]
+        if _OWN_PLACE.fullmatch(rest) and not self._is_common(host, example):
+            return False
         words = set(re.split(r"[^\w]+", rest.casefold()))
         told = addressed_names(example.answer) | signed_names(example.question)
         numbers = {part.value for part in particulars(example.question) if part.kind in ("reference", "number")}
