@@ -38,9 +38,12 @@ def line_of(process: subprocess.Popen[str]) -> str:
 
 
 def finish(process: subprocess.Popen[str]) -> None:
-    """End a process whatever became of it, and close its pipes."""
+    """End a process whatever became of it, and close its pipes, which a survivor may still hold at the other end."""
     process.kill()
-    process.communicate()
+    process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
 
 
 def processes_mentioning(text: str) -> set[int]:
