@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -13,6 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from desk.errors import InvalidInputError
 from desk.models import TenantSettings
 from desk.ports import ConfidenceSettings, SourceWeights
+
+LARGEST_WEIGHT = 1e6
+SMALLEST_SUM = 1e-9
 
 
 class EscalationRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,11 +57,17 @@ def write_preferences(preferences: Preferences) -> dict[str, Any]:
     return document
 
 
-def _check(preferences: Preferences) -> None:
-    weights = asdict(preferences.weights)
-    if any(not math.isfinite(value) or value < 0 for value in weights.values()) or sum(weights.values()) <= 0:
-        msg = "source weights must be zero or more, and at least one above zero"
+def checked_weights(weights: SourceWeights) -> SourceWeights:
+    """The same, if they can be normalised. Raises InvalidInputError."""
+    values = asdict(weights).values()
+    if any(not 0 <= value <= LARGEST_WEIGHT for value in values) or sum(values) < SMALLEST_SUM:
+        msg = f"source weights must be from 0 to {LARGEST_WEIGHT:,.0f}, and at least one above zero"
         raise InvalidInputError(msg)
+    return weights
+
+
+def _check(preferences: Preferences) -> None:
+    checked_weights(preferences.weights)
     for name, value in asdict(preferences.confidence).items():
         highest = 100.0 if name in {"high", "medium", "low"} else 1.0
         if not 0 <= value <= highest:

@@ -8,7 +8,7 @@ import secrets
 import unicodedata
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
@@ -79,6 +79,12 @@ async def tenant_by_slug(database: Database, slug: str) -> UUID:
         msg = f"there is no tenant '{slug}'; `desk tenants list` shows them"
         raise NotFoundError(msg)
     return found
+
+
+async def own_tenant(database: Database, scope: Scope) -> Tenant:
+    """The tenant of the scope."""
+    async with database.transaction(scope) as session:
+        return (await session.execute(select(Tenant).where(Tenant.id == scope.tenant_id))).scalar_one()
 
 
 async def all_tenants(database: Database) -> list[tuple[UUID, str]]:

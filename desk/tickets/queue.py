@@ -8,6 +8,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -213,7 +214,7 @@ def _check(name: str, value: str | None, allowed: Sequence[str]) -> None:
 def _newest(
     columns: Select[*tuple[Any, ...]], parent: Any, order: Any, ids: Sequence[UUID]
 ) -> Select[*tuple[Any, ...]]:
-    return columns.distinct(parent).where(parent.in_(ids)).order_by(parent, *order)
+    return columns.ext(distinct_on(parent)).where(parent.in_(ids)).order_by(parent, *order)
 
 
 async def _newest_messages(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:

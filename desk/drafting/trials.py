@@ -1,0 +1,105 @@
+"""Composing a draft to look at: a replay of one that exists, or a made-up question. Nothing is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from desk.accounts.identity import Actor
+from desk.accounts.preferences import Preferences, load_preferences
+from desk.db.leases import database_time
+from desk.db.unit_of_work import Database
+from desk.drafting.context import DraftContext, ThreadMessage, load_context
+from desk.drafting.inputs import DraftingInputs, FinishedDraft
+from desk.drafting.pipeline import DraftingDesk
+from desk.drafting.prompts import active_prompt, get_prompt, text_of
+from desk.errors import InvalidInputError, NotFoundError
+from desk.models import Draft, Ticket
+from desk.plain_text import clean_line, clean_text
+from desk.policy.decide import ChannelRules
+from desk.policy.rules import channel_rules
+from desk.ports import SourceWeights
+
+NOBODY = UUID(int=0)
+"""Stands where a stored draft would name its ticket and customer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    context: DraftContext
+    inputs: DraftingInputs
+    finished: FinishedDraft
+
+
+async def replay_draft(
+    database: Database,
+    drafting: DraftingDesk,
+    actor: Actor,
+    draft_id: UUID,
+    *,
+    prompt_id: UUID | None,
+    weights: SourceWeights | None,
+) -> Trial:
+    """Decide again from the same conversation. Raises NotFoundError, NoEvidenceError, ModelUnavailableError."""
+    async with database.transaction(actor.scope) as session:
+        draft = (await session.execute(select(Draft).where(Draft.id == draft_id))).scalar_one_or_none()
+        if draft is None:
+            msg = "there is no such draft"
+            raise NotFoundError(msg)
+        ticket = await session.get_one(Ticket, draft.ticket_id)
+        context = await load_context(session, draft)
+        inputs = await _inputs(session, await channel_rules(session, ticket), prompt_id, weights)
+    return Trial(context, inputs, await drafting.compose(context, inputs))
+
+
+async def try_question(
+    database: Database,
+    drafting: DraftingDesk,
+    actor: Actor,
+    *,
+    subject: str,
+    body: str,
+    prompt_id: UUID | None,
+    weights: SourceWeights | None,
+) -> Trial:
+    """What the desk would draft for this question. Raises InvalidInputError, NoEvidenceError, NotFoundError."""
+    question, title = clean_text(body).strip(), clean_line(subject)
+    if not question:
+        msg = "the message is empty"
+        raise InvalidInputError(msg)
+    async with database.transaction(actor.scope) as session:
+        now = await database_time(session)
+        inputs = await _inputs(session, ChannelRules(), prompt_id, weights)
+    context = DraftContext(
+        tenant_id=actor.tenant_id,
+        ticket_id=NOBODY,
+        draft_id=NOBODY,
+        based_on_seq=1,
+        subject=title,
+        department="",
+        channel="rest",
+        customer_id=NOBODY,
+        customer_name="",
+        customer_email="",
+        question=f"{title}\n\n{question}".strip(),
+        messages=(ThreadMessage("customer", question, now),),
+        summary="",
+        earlier_tickets=(),
+        instruction="",
+        tone="",
+    )
+    return Trial(context, inputs, await drafting.compose(context, inputs))
+
+
+async def _inputs(
+    session: AsyncSession, rules: ChannelRules, prompt_id: UUID | None, weights: SourceWeights | None
+) -> DraftingInputs:
+    preferences: Preferences = await load_preferences(session)
+    if weights is not None:
+        preferences = msgspec.structs.replace(preferences, weights=weights)
+    prompt = await active_prompt(session) if prompt_id is None else await get_prompt(session, prompt_id)
+    return DraftingInputs(preferences=preferences, prompt=text_of(prompt), prompt_id=prompt.id, rules=rules)

@@ -1,0 +1,1 @@
+"""The contract of the JSON API, over a real database."""
