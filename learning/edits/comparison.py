@@ -22,6 +22,7 @@ from .polarity import explain_polarity
 from .tokens import Token
 from .vocabulary import Mark, vocabulary
 
+SHORTEST_CLAUSE = 2
 CLAUSE = 4
 """Telling words from which an insertion inside a sentence counts as a statement of its own."""
 MOST_REPLACED = 0.5
@@ -64,9 +65,11 @@ class Comparison:
 
     def _reworded(self) -> None:
         """A sentence with most of its telling words replaced says something else, in whatever words."""
-        told = max(len(self.before.reading.telling), len(self.after.reading.telling))
         replaced = sum(difference.replaced for difference in self.found)
-        if replaced >= FEWEST_REPLACED and replaced > told * MOST_REPLACED:
+        if replaced < FEWEST_REPLACED:
+            return
+        told = max(len(self.before.reading.telling), len(self.after.reading.telling))
+        if replaced > told * MOST_REPLACED:
             self.found = [replace(d, meaning=True) if d.replaced else d for d in self.found]
 
     # Equal keys ------------------------------------------------------------------------------------------
@@ -142,7 +145,7 @@ class Comparison:
     def _courtesy(self, run: Run) -> None:
         one, two = self.pieces(run)
         for mine, other, side in ((one, two, self.before), (two, one, self.after)):
-            if not mine:
+            if not mine or side.reading.soft.isdisjoint(mine):
                 continue
             opposite = self.after if side is self.before else self.before
             if any(opposite.tokens[i].kind != "sign" and i not in opposite.reading.soft for i in other):
@@ -156,17 +159,14 @@ class Comparison:
     def _clause(self, run: Run) -> None:
         one, two = self.pieces(run)
         for mine, other, side in ((one, two, self.before), (two, one, self.after)):
+            if len(mine) < SHORTEST_CLAUSE:
+                continue
             opposite = self.after if side is self.before else self.before
             part = side.reading.part(mine)
             new = self._new(side, mine, part.telling)
-            replaced = self._new(
-                opposite,
-                other,
-                opposite.reading.part(other).telling,
-            )
-            if replaced > 0:
+            if new < SHORTEST_CLAUSE or (other and self._new(opposite, other, opposite.reading.part(other).telling)):
                 continue
-            clause = new >= 2 and (part.conditions or any(token.key in vocabulary().finite for token in part.tokens))
+            clause = part.conditions or any(token.key in vocabulary().finite for token in part.tokens)
             if new >= CLAUSE or clause:
                 step = "promise" if part.promises else "step_removed" if side is self.before else "step_added"
                 pair = (mine, other) if side is self.before else (other, mine)

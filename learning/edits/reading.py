@@ -22,6 +22,9 @@ _CHATTER = 6
 """Telling words a courteous sentence may hold beside its phrases: "sorry your shop was down this morning"."""
 
 
+_NOTHING: frozenset[int] = frozenset()
+
+
 class Marked(NamedTuple):
     """A phrase of the word lists found among tokens: its range and what it stands for."""
 
@@ -41,10 +44,13 @@ class Reading:
     def __init__(self, tokens: Sequence[Token], marks: Sequence[Marked]) -> None:
         self.tokens = tokens
         self.marks = marks
+        self._telling: list[int] | None = None
         self._covered: dict[tuple[Mark, ...], frozenset[int]] = {}
 
     def covered(self, *wanted: Mark) -> frozenset[int]:
         """Token positions that phrases with one of these marks stand on."""
+        if not self.marks:
+            return _NOTHING
         known = self._covered.get(wanted)
         if known is None:
             known = frozenset(place for mark in self.marks if mark.mark in wanted for place in mark.places)
@@ -56,26 +62,31 @@ class Reading:
         """Positions of words that only are courteous."""
         return self.covered(*_SOFT)
 
-    @cached_property
+    @property
     def negations(self) -> list[int]:
         """Positions of negations that count: "do not hesitate" and its kin left out."""
         harmless = self.covered("harmless_negation")
         return [mark.first for mark in self.marks if mark.mark == "negation" and mark.first not in harmless]
 
-    @cached_property
+    @property
     def conditions(self) -> list[int]:
         harmless = self.covered("harmless_condition", "harmless_negation")
         return [mark.first for mark in self.marks if mark.mark == "condition" and mark.first not in harmless]
 
-    @cached_property
+    @property
     def promises(self) -> list[Marked]:
         """Phrases that bind the company; "we will need" and its kin left out."""
         harmless = self.covered("harmless_promise")
         return [mark for mark in self.marks if mark.mark == "promise" and mark.first not in harmless]
 
-    @cached_property
+    @property
     def telling(self) -> list[int]:
         """Positions of words that are neither function words nor courtesy."""
+        if self._telling is None:
+            self._telling = self._find_telling()
+        return self._telling
+
+    def _find_telling(self) -> list[int]:
         known = vocabulary().function_words
         hard = {*self.negations, *self.conditions}
         soft = self.soft

@@ -39,17 +39,28 @@ class Statement:
     """After a list marker such as "1." or "-"."""
     numbered: bool
     raw: str = field(init=False)
+    # Plain attributes: the lock inside functools.cached_property costs more here than what it guards.
+    _tokens: list[Token] | None = field(init=False, default=None)
+    _content: frozenset[object] | None = field(init=False, default=None)
+    _reading: Reading | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.raw = self.text[self.body_start : self.end]
 
-    @cached_property
+    @property
     def tokens(self) -> list[Token]:
-        return compose(lex(self.text, self.body_start, self.end))
+        if self._tokens is None:
+            self._tokens = compose(lex(self.text, self.body_start, self.end))
+        return self._tokens
 
-    @cached_property
+    @property
     def content(self) -> frozenset[object]:
         """What the statement is recognised by: its words without function words, its values by kind."""
+        if self._content is None:
+            self._content = self._recognised_by()
+        return self._content
+
+    def _recognised_by(self) -> frozenset[object]:
         known = vocabulary().function_words
         return frozenset(
             ("value", t.kind) if t.is_value else stem(str(t.key)) if t.kind == "word" else t.key
@@ -67,9 +78,11 @@ class Statement:
             if t.kind != "sign" and t.key not in known
         )
 
-    @cached_property
+    @property
     def reading(self) -> Reading:
-        return read(self.tokens)
+        if self._reading is None:
+            self._reading = read(self.tokens)
+        return self._reading
 
     @property
     def span(self) -> Span:

@@ -83,8 +83,13 @@ def lex(text: str, start: int, end: int) -> list[Token]:
         begin, stop = match.span(kind)
         value = text[begin:stop]
         if kind in ("plain", "word"):
-            for offset, end_of_word, key in _words(value):
-                tokens.append(Token(begin + offset, begin + end_of_word, key, "word", value[offset:end_of_word]))
+            words = _words(value)
+            if len(words) == 1:
+                tokens.append(Token(begin, stop, words[0][2], "word", value))
+                continue
+            tokens.extend(
+                Token(begin + offset, begin + after, key, "word", value[offset:after]) for offset, after, key in words
+            )
         elif kind in ("url", "path", "name"):
             tokens.extend(_address(value, begin, kind))
         else:
