@@ -84,10 +84,20 @@ def _alike(
 ) -> list[Group]:
     scored: list[tuple[float, int, int, int]] = []
     place_before, place_after = _places(left_before, same, 0), _places(left_after, same, 1)
+    holding: dict[object, list[int]] = defaultdict(list)
+    for position, a in enumerate(left_after):
+        for key in after[a].content or (None,):
+            holding[key].append(position)
     for i, b in enumerate(left_before):
-        expected = i * len(left_after) / max(1, len(left_before))
-        low = max(0, int(expected) - WINDOW)
-        for a in left_after[low : int(expected) + WINDOW + 1]:
+        expected = i * len(left_after) // max(1, len(left_before))
+        sharing = {
+            position
+            for key in before[b].content or (None,)
+            for position in holding.get(key, ())
+            if abs(position - expected) <= WINDOW
+        }
+        for position in sharing:
+            a = left_after[position]
             score = _likeness(before[b], after[a])
             if score > 0:
                 scored.append((-score, abs(place_before[b] - place_after[a]), b, a))
