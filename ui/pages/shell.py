@@ -1,0 +1,118 @@
+"""What surrounds every page, and how a page or a part of one is rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jinja2_fragments.litestar import HTMXBlockTemplate
+from litestar import Request
+from sqlalchemy import select
+
+from desk.accounts.identity import Actor, Permission
+from desk.accounts.users import TenantRole, memberships_of
+from desk.installation import Installation
+from desk.models import Tenant
+from desk.tickets import view_counts
+from ui.presenting.queue import ViewLink, view_links
+from ui.presenting.words import Choices
+
+THEMES = ("light", "dark")
+KEYS: Choices = (
+    ("j", "Next ticket"),
+    ("k", "Previous ticket"),
+    ("o", "Open (also Enter)"),
+    ("/", "Search"),
+    ("e", "Write the reply"),
+    ("u", "Use the draft"),
+    ("d", "Show the draft"),
+    ("r", "Regenerate the draft"),
+    ("x", "Reject the draft"),
+    ("n", "Internal note"),
+    ("a", "Assign to me"),
+    ("c", "Close the ticket"),
+    ("z", "Reopen the ticket"),
+    ("Ctrl Enter", "Send and resolve"),
+    ("Alt Enter", "Send"),
+    ("Esc", "Leave the editor, then the ticket"),
+    ("?", "This list"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    me: Actor
+    tenant_name: str
+    area: str
+    view: str = ""
+    views: Sequence[ViewLink] = ()
+    other_tenants: Sequence[TenantRole] = ()
+    theme: str = ""
+    side_closed: bool = False
+    settings_address: str = ""
+    may: dict[str, bool] = field(default_factory=dict[str, bool])
+    """By permission: what is not allowed is not offered."""
+
+
+def settings_address(actor: Actor) -> str:
+    """The first settings page this person may see; empty when there is none."""
+    if actor.is_operator or not (actor.may(Permission.TUNING) or actor.may(Permission.ACCOUNTS)):
+        return ""
+    return "/settings/channels" if actor.may(Permission.TUNING) else "/settings/people"
+
+
+async def shell(
+    request: Request[Any, Any, Any], installation: Installation, actor: Actor, *, area: str, view: str = ""
+) -> Shell:
+    async with installation.database.transaction(actor.scope) as session:
+        name = (await session.execute(select(Tenant.name).where(Tenant.id == actor.tenant_id))).scalar_one()
+        counts = await view_counts(session, actor.user_id) if actor.may(Permission.TICKETS) else None
+    others = await memberships_of(installation.database, actor.user_id) if actor.user_id else []
+    theme = request.cookies.get("theme", "")
+    return Shell(
+        me=actor,
+        tenant_name=name,
+        area=area,
+        view=view,
+        views=view_links(counts) if counts is not None else (),
+        other_tenants=[each for each in others if each.tenant_id != actor.tenant_id],
+        theme=theme if theme in THEMES else "",
+        side_closed=request.cookies.get("side") == "closed",
+        settings_address=settings_address(actor),
+        may={str(permission): actor.may(permission) for permission in Permission},
+    )
+
+
+def wants_part(request: Request[Any, Any, Any]) -> bool:
+    """A swap inside of a page, not a visit and not htmx restoring its history."""
+    return request.headers.get("hx-request") == "true" and "hx-history-restore-request" not in request.headers
+
+
+def whole_page(template: str, shown: Shell, **context: Any) -> HTMXBlockTemplate:
+    return HTMXBlockTemplate(template_name=template, context={"shell": shown, "keys": KEYS, **context})
+
+
+def part_of_page(template: str, blocks: Sequence[str], **context: Any) -> HTMXBlockTemplate:
+    """Blocks one after another; those marked out of band find their own places."""
+    return HTMXBlockTemplate(template_name=template, block_names=list(blocks), context={"keys": KEYS, **context})
+
+
+async def page_or_content(  # noqa: PLR0913 - what every page of the desk is made from
+    request: Request[Any, Any, Any],
+    installation: Installation,
+    actor: Actor,
+    template: str,
+    *,
+    area: str,
+    status_code: int = 200,
+    **context: Any,
+) -> HTMXBlockTemplate:
+    """The whole page; for a form of the page itself, its `content` block."""
+    shown = await shell(request, installation, actor, area=area)
+    if wants_part(request):
+        rendered = part_of_page(template, ["content"], shell=shown, **context)
+    else:
+        rendered = whole_page(template, shown, **context)
+    rendered.status_code = status_code
+    return rendered

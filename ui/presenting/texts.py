@@ -1,0 +1,100 @@
+"""Texts cut into pieces that a template escapes one by one: links, failed places, differences, passages."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+_URL = re.compile(r"https?://[^\s<>\"'`{}|\\^\[\]]+", re.IGNORECASE)
+_WORDS = re.compile(r"\w+|\s+|[^\w\s]")
+MOST_COMPARED_WORDS = 6_000
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    text: str
+    href: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DifferencePiece:
+    kind: Literal["same", "removed", "added"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiffLine:
+    kind: Literal["same", "removed", "added", "place"]
+    text: str
+
+
+def linked(text: str) -> list[Piece]:
+    """The text with its web addresses as links; nothing else ever becomes one."""
+    pieces: list[Piece] = []
+    position = 0
+    for match in _URL.finditer(text):
+        url = match.group().rstrip(".,;:!?)")
+        pieces += [Piece(text[position : match.start()]), Piece(url, href=url)]
+        position = match.start() + len(url)
+    return [piece for piece in (*pieces, Piece(text[position:])) if piece.text]
+
+
+def marked(text: str, marks: Sequence[tuple[int, int, str]]) -> list[Piece]:
+    """The text with the ranges [start, end) set apart by their reasons; of overlapping ones the first wins."""
+    pieces: list[Piece] = []
+    position = 0
+    for start, end, reason in sorted(marks):
+        first, last = max(start, position), min(end, len(text))
+        if first >= last:
+            continue
+        pieces += [Piece(text[position:first]), Piece(text[first:last], reason=reason or "marked")]
+        position = last
+    return [piece for piece in (*pieces, Piece(text[position:])) if piece.text]
+
+
+def failed_marks(checks: Sequence[dict[str, Any]]) -> list[tuple[int, int, str]]:
+    return [
+        (check["span"][0], check["span"][1], str(check["detail"]))
+        for check in checks
+        if not check["passed"] and check.get("span")
+    ]
+
+
+def word_difference(before: str, after: str) -> list[DifferencePiece]:
+    """What became of a draft, word by word. Beyond `MOST_COMPARED_WORDS` whole lines are compared."""
+    old, new = _WORDS.findall(before), _WORDS.findall(after)
+    if len(old) + len(new) > MOST_COMPARED_WORDS:
+        old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    pieces: list[DifferencePiece] = []
+    for operation, i, j, k, m in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if operation == "equal":
+            pieces.append(DifferencePiece("same", "".join(old[i:j])))
+            continue
+        if j > i:
+            pieces.append(DifferencePiece("removed", "".join(old[i:j])))
+        if m > k:
+            pieces.append(DifferencePiece("added", "".join(new[k:m])))
+    return pieces
+
+
+def line_difference(before: str, after: str) -> list[DiffLine]:
+    """A unified difference without its file header."""
+    kinds: dict[str, Literal["same", "removed", "added", "place"]] = {
+        "+": "added",
+        "-": "removed",
+        "@": "place",
+        " ": "same",
+    }
+    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=4))[2:]
+    return [DiffLine(kinds[line[:1]], line if line.startswith("@") else line[1:]) for line in lines]
+
+
+def passage(text: str, start: int | None, end: int | None) -> list[Piece]:
+    """A document's text with the cited passage set apart."""
+    if start is None or end is None:
+        return [Piece(text)]
+    return marked(text, [(start, end, "cited")])

@@ -1,0 +1,163 @@
+"""The conversation: messages, replies on their way, and what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from desk.models import Delivery, Message, TicketEvent
+from desk.policy.decide import REASON_TEXTS
+from ui.presenting.texts import Piece, linked
+from ui.presenting.words import STATUSES
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMessage:
+    seq: int
+    author: str
+    name: str
+    label: str
+    moment: datetime
+    pieces: list[Piece]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenReply:
+    """A reply that is not in the thread yet, or whose fate a person has to decide."""
+
+    id: UUID
+    by: str
+    label: str
+    words: str
+    pieces: list[Piece]
+    until: datetime | None
+    seconds: int
+    may_undo: bool
+    is_undecided: bool
+    is_problem: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    words: str
+    detail: str
+    by: str
+    moment: datetime
+
+
+def shown_message(message: Message, customer_name: str) -> ShownMessage:
+    labels = {"note": "Internal note", "machine": "Sent automatically"}
+    names = {"customer": message.author_name or customer_name, "machine": "Draftdesk"}
+    return ShownMessage(
+        seq=message.seq,
+        author=message.author,
+        name=names.get(message.author) or message.author_name or "Agent",
+        label=labels.get(message.author, ""),
+        moment=message.sent_at,
+        pieces=linked(message.body),
+    )
+
+
+def open_replies(deliveries: Sequence[Delivery], now: datetime) -> list[OpenReply]:
+    """`deliveries` newest first. A failed one shows only while nothing newer stands in its place."""
+    shown = [
+        delivery
+        for index, delivery in enumerate(deliveries)
+        if delivery.state in {"pending", "sending", "uncertain"} or (delivery.state == "failed" and index == 0)
+    ]
+    return [_open_reply(delivery, now) for delivery in reversed(shown)]
+
+
+def _open_reply(delivery: Delivery, now: datetime) -> OpenReply:
+    waits = delivery.state == "pending" and delivery.undo_until > now
+    return OpenReply(
+        id=delivery.id,
+        by="Draftdesk" if delivery.is_automatic else delivery.approved_by,
+        label="sent automatically" if delivery.is_automatic else "",
+        words=_delivery_words(delivery, waits=waits),
+        pieces=linked(delivery.body),
+        until=delivery.undo_until if waits else None,
+        seconds=max(0, round((delivery.undo_until - now).total_seconds())),
+        may_undo=waits,
+        is_undecided=delivery.state in {"uncertain", "failed"},
+        is_problem=delivery.state in {"uncertain", "failed"},
+    )
+
+
+def _delivery_words(delivery: Delivery, *, waits: bool) -> str:
+    detail = f" ({delivery.detail})" if delivery.detail else ""
+    if waits:
+        return "Goes out in"
+    return {
+        "pending": f"Waits for the next try{detail}" if delivery.attempts else "Is being sent",
+        "sending": "Is being sent",
+        "uncertain": f"May have been sent{detail}. Check whether it arrived before you send it again.",
+        "failed": f"Was not sent{detail}.",
+    }[delivery.state]
+
+
+_EVENTS = {
+    "ticket_created": "Ticket came in",
+    "message_received": "Customer wrote",
+    "note_added": "Note added",
+    "draft_ready": "Draft ready",
+    "draft_failed": "No draft could be written",
+    "draft_requested": "New draft asked for",
+    "draft_approved": "Draft approved",
+    "draft_rejected": "Draft rejected",
+    "reply_written": "Reply written without a draft",
+    "reply_sent": "Reply sent",
+    "reply_failed": "Reply not sent",
+    "reply_uncertain": "Reply may have been sent",
+    "reply_delayed": "Reply delayed",
+    "reply_cancelled": "Automatic reply held back",
+    "reply_undone": "Reply undone",
+    "delivery_decided": "Delivery decided",
+    "ticket_escalated": "Escalated",
+    "escalation_settled": "Escalation settled",
+    "ticket_changed": "Changed",
+    "ticket_merged": "Merged",
+    "ticket_split": "Split",
+    "learned": "Learned from",
+    "ticket_imported": "Imported",
+}
+
+
+def history(events: Sequence[TicketEvent], people: dict[UUID, str]) -> list[HistoryEntry]:
+    """Newest first."""
+    return [
+        HistoryEntry(
+            words=_EVENTS.get(event.kind, event.kind.replace("_", " ").capitalize()),
+            detail=_event_detail(event, people),
+            by="the desk" if event.actor == "desk" else event.actor,
+            moment=event.created_at,
+        )
+        for event in reversed(events)
+    ]
+
+
+def _event_detail(event: TicketEvent, people: dict[UUID, str]) -> str:
+    detail: dict[str, Any] = event.detail
+    if event.kind == "ticket_changed":
+        return "; ".join(_change(name, change, people) for name, change in detail.items())
+    if event.kind == "draft_ready":
+        return f"{float(detail.get('score', 0)):.0f}, {detail.get('decision', '')}"
+    if event.kind == "draft_approved":
+        return "with edits" if detail.get("edited") else "as it was"
+    reason = str(detail.get("reason") or detail.get("detail") or detail.get("instruction") or "")
+    return REASON_TEXTS.get(reason, reason)
+
+
+def _change(name: str, change: Any, people: dict[UUID, str]) -> str:
+    to = change.get("to") if isinstance(change, dict) else change
+    if name == "assignee":
+        return f"assigned to {people.get(UUID(to), 'somebody')}" if to else "assigned to nobody"
+    if name == "status":
+        return f"status {STATUSES.get(str(to), str(to)).lower()}"
+    if isinstance(to, list):
+        listed = ", ".join(str(each) for each in to)
+        return f"{name} {listed or 'none'}"
+    return f"{name.replace('_', ' ')} {to if to is not None else 'none'}"

@@ -1,0 +1,12 @@
+/* Entry of the desk's own scripts. Everything listens on the document, so parts that htmx swaps in just work. */
+import "./ages.js";
+import "./composer.js";
+import "./dialogs.js";
+import "./errors.js";
+import "./keys.js";
+import "./live.js";
+import "./lines.js";
+import "./preferences.js";
+import "./toasts.js";
+import "./tuning.js";
+import "./upload.js";
