@@ -6,11 +6,10 @@ The JSON API validates first, so inbox row and ticket are made in one transactio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import json
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -158,7 +157,9 @@ def _body(text: str) -> str:
     return body
 
 
-async def _take_in(session: AsyncSession, connection_id: UUID, external_id: str, payload: Any) -> UUID | None:
+async def _take_in(
+    session: AsyncSession, connection_id: UUID, external_id: str, payload: NewTicket | NewMessage
+) -> UUID | None:
     """Insert the inbox row; None when this external id was taken in before (waits for a concurrent one)."""
     tenant_id = (await session.get_one(Connection, connection_id)).tenant_id
     inserted = await session.execute(
@@ -168,7 +169,8 @@ async def _take_in(session: AsyncSession, connection_id: UUID, external_id: str,
             tenant_id=tenant_id,
             connection_id=connection_id,
             external_id=external_id,
-            raw=msgspec.json.encode(payload),
+            # Escaped, so that even what PostgreSQL's text could not hold is kept as it came.
+            raw=json.dumps(asdict(payload)).encode(),
             state="received",
         )
         .on_conflict_do_nothing(constraint="uq_inbox_external_id")

@@ -50,7 +50,7 @@ async def fresh_database(fresh_address: DatabaseAddress) -> AsyncGenerator[Datab
 
 
 @pytest.fixture
-async def owner(database: Database) -> Actor:
+async def actor(database: Database) -> Actor:
     """The owner of a new tenant."""
     return await new_owner(database)
 
