@@ -5,12 +5,14 @@ Until an item has its new vector it is not found; the desk says how many are sti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import aliased
 
-from desk.db.index_log import Source, put_items
+from desk.db.index_log import Source, put_items, remove_items
 from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database
 from desk.models import Chunk, Correction, Embedding, Example
@@ -19,6 +21,7 @@ from retrieval.ingestion.chunking import embedding_text
 from retrieval.query import question_text
 
 BATCH = 256
+_LEARNED: Final[tuple[Source, ...]] = ("example", "correction")
 
 
 async def embed_again(database: Database, embedder: Embedder, tenant_id: UUID) -> int:
@@ -34,6 +37,46 @@ async def embed_again(database: Database, embedder: Embedder, tenant_id: UUID) -
             await put_items(session, source, ids, vectors, embedder.model)
         done += len(ids)
     return done
+
+
+async def embed_learned_anew(database: Database, embedder: Embedder, tenant_id: UUID) -> int:
+    """Every active example and correction, whatever vector it has; what is no longer active is no longer found.
+
+    Returns how many were embedded. Documents are rebuilt by indexing them again.
+    """
+    done = 0
+    for source in _LEARNED:
+        row = Example if source == "example" else Correction
+        async with database.transaction(Scope(tenant_id)) as session:
+            active = select(row.id).where(row.tenant_id == tenant_id, row.state == "active")
+            ids = list((await session.execute(active.order_by(row.id))).scalars())
+            stale = select(Embedding.item_id).where(
+                Embedding.tenant_id == tenant_id, Embedding.source == source, Embedding.item_id.not_in(active)
+            )
+            await remove_items(session, source, list((await session.execute(stale.distinct())).scalars()))
+        for start in range(0, len(ids), BATCH):
+            done += await _embed_questions(database, embedder, tenant_id, source, ids[start : start + BATCH])
+    return done
+
+
+async def _embed_questions(
+    database: Database, embedder: Embedder, tenant_id: UUID, source: Source, ids: Sequence[UUID]
+) -> int:
+    row = Example if source == "example" else Correction
+    wanted = select(row.id, row.question).where(row.id.in_(ids), row.state == "active")
+    async with database.transaction(Scope(tenant_id)) as session:
+        questions = dict((await session.execute(wanted)).tuples().all())
+    if not questions:
+        return 0
+    vectors = await embedder.embed([question_text(question) for question in questions.values()])
+    async with database.transaction(Scope(tenant_id)) as session:
+        # Purged meanwhile: it must not come back.
+        kept = set((await session.execute(wanted.with_for_update())).scalars())
+        rows = [position for position, item_id in enumerate(questions) if item_id in kept]
+        await put_items(
+            session, source, [item_id for item_id in questions if item_id in kept], vectors[rows], embedder.model
+        )
+    return len(rows)
 
 
 async def outdated_count(database: Database, tenant_id: UUID, model: str) -> int:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.elements import ColumnElement
 
 from desk.db.tenancy import NO_TENANT, Scope
@@ -57,28 +58,22 @@ async def claim_these(
 ) -> list[Claim]:
     """Those of the given rows of the session's tenant that are due and that nobody works on."""
     columns: Any = row_type
-    kind: str = row_type.__tablename__
-    free = (
-        select(columns.id)
-        .where(
-            columns.id.in_(row_ids),
-            columns.due_at <= func.now(),
-            or_(columns.lease_until.is_(None), columns.lease_until < func.now()),
-        )
-        .with_for_update(skip_locked=True)
-    )
-    rows: Any = await session.execute(
+    fence: InstrumentedAttribute[int] = columns.fence
+    attempts: InstrumentedAttribute[int] = columns.attempts
+    due: ColumnElement[bool] = columns.id.in_(row_ids) & (columns.due_at <= func.now())
+    unheld: ColumnElement[bool] = columns.lease_until.is_(None) | (columns.lease_until < func.now())
+    free = select(row_type.id).where(due, unheld).with_for_update(skip_locked=True)
+    claimed = await session.execute(
         update(row_type)
-        .where(columns.id.in_(free))
+        .where(row_type.id.in_(free))
         .values(
             lease_until=func.now() + timedelta(seconds=lease_seconds),
-            fence=columns.fence + 1,
-            attempts=columns.attempts + 1,
+            fence=fence + 1,
+            attempts=attempts + 1,
         )
-        .returning(columns.id, columns.tenant_id, columns.fence)
+        .returning(row_type.id, row_type.tenant_id, fence)
     )
-    claimed = cast("Sequence[tuple[UUID, UUID, int]]", rows.all())
-    return [Claim(kind, row_id, tenant_id, fence) for row_id, tenant_id, fence in claimed]
+    return [Claim(str(row_type.__tablename__), *row) for row in claimed.tuples()]
 
 
 async def hold(session: AsyncSession, row_type: type[_Row], held: Claim) -> _Row:

@@ -1,0 +1,105 @@
+"""What the desk leans on: indexes, disk, channels, language models."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from desk.accounts.listing import named_tenants
+from desk.command_wiring import check_indexes
+from desk.db.leases import database_time
+from desk.db.tenancy import Scope
+from desk.doctor.findings import Finding, judged
+from desk.egress import EgressRules
+from desk.errors import RefusedAddressError
+from desk.installation import Installation
+from desk.models import GLOBAL_TENANT_ID, Connection, ModelCall
+
+LEAST_FREE_BYTES = 200 * 1024 * 1024
+LITTLE_FREE_BYTES = 1024 * 1024 * 1024
+_LATELY = timedelta(hours=1)
+
+
+async def indexes(installation: Installation) -> Finding:
+    """Every tenant's indexes are built once more in memory and compared with the rows and the log."""
+    problems: list[str] = []
+    items = 0
+    tenants = [(tenant.id, tenant.slug) for tenant in await named_tenants(installation.database)]
+    for tenant_id, slug in [(GLOBAL_TENANT_ID, "global"), *tenants]:
+        checked = await check_indexes(installation, tenant_id)
+        items += checked.items
+        option = "--global" if tenant_id == GLOBAL_TENANT_ID else f"--tenant {slug}"
+        problems += [f"{slug}: {problem}; run `desk reindex {option}`" for problem in checked.problems()]
+    return judged("indexes", problems, f"{items} items can be found")
+
+
+async def disk(installation: Installation) -> Finding:
+    free = shutil.disk_usage(installation.settings.data_dir).free
+    detail = f"{free / 1e9:.1f} GB free in the data folder"
+    if free < LEAST_FREE_BYTES:
+        return Finding("disk", "fail", f"{detail}: make room, or the database stops")
+    return Finding("disk", "warn" if free < LITTLE_FREE_BYTES else "ok", detail)
+
+
+async def channels(installation: Installation) -> Finding:
+    """The wording of addresses only: a call would be an event at the other side."""
+    rules = EgressRules(allowed_hosts=frozenset(installation.settings.egress_allowed_hosts))
+    problems: list[str] = []
+    active = 0
+    for tenant in await named_tenants(installation.database):
+        async with installation.database.transaction(Scope(tenant.id)) as session:
+            rows = (await session.execute(select(Connection).where(Connection.is_active))).scalars().all()
+        active += len(rows)
+        for row in rows:
+            for setting in ("callback_url", "status_url"):
+                problem = _address_problem(rules, str(row.configuration.get(setting) or ""))
+                if problem:
+                    problems.append(f"{tenant.slug}, {row.name}: the {setting} cannot be used: {problem}")
+    return judged("channels", problems, f"{active} connections")
+
+
+def _address_problem(rules: EgressRules, url: str) -> str:
+    if not url:
+        return ""
+    try:
+        rules.check_url(url)
+    except RefusedAddressError as error:
+        return error.detail
+    return ""
+
+
+async def language_models(installation: Installation) -> Finding:
+    """By the ledger of the last hour: a test call would cost money. Without a model the desk drafts by itself."""
+    answered, asked, refusals = 0, 0, set[str]()
+    configured = False
+    for tenant in await named_tenants(installation.database):
+        configured = configured or await installation.models.for_tenant(tenant.id) is not None
+        async with installation.database.transaction(Scope(tenant.id)) as session:
+            since = await database_time(session) - _LATELY
+            rows = await session.execute(
+                select(ModelCall.provider, ModelCall.outcome, func.count(), func.max(ModelCall.detail))
+                .where(ModelCall.created_at > since)
+                .group_by(ModelCall.provider, ModelCall.outcome)
+            )
+            for provider, outcome, count, detail in rows.tuples():
+                asked += count
+                answered += count if outcome == "answered" else 0
+                if outcome != "answered":
+                    refusals.add(f"{provider}: {detail or outcome}")
+    if not configured:
+        return Finding("language model", "ok", "none is configured; drafts come from approved answers and passages")
+    if asked and not answered:
+        return Finding(
+            "language model",
+            "fail",
+            f"none of {asked} calls of the last hour was answered: {'; '.join(sorted(refusals))}",
+        )
+    if refusals:
+        return Finding(
+            "language model",
+            "warn",
+            f"{answered} of {asked} calls of the last hour were answered: {'; '.join(sorted(refusals))}",
+        )
+    return Finding("language model", "ok", f"{answered} calls of the last hour were answered")

@@ -1,0 +1,169 @@
+"""Files into the knowledge base at once: taken in durably first, then indexed here, or by a worker that was faster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from desk.db.leases import Claim, LostLeaseError, claim_these
+from desk.db.tenancy import Scope
+from desk.errors import DeskError, InvalidInputError, TooLargeError
+from desk.giving_up import note_failure
+from desk.installation import Installation
+from desk.knowledge import Upload, reindex_document, take_in
+from desk.models import Chunk, Document, DocumentVersion
+
+_TOGETHER = 16
+"""Documents indexed in one pass."""
+_WAIT_SECONDS = 0.3
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What became of one file, or of one stored document that was indexed again."""
+
+    name: str
+    result: str
+    """`indexed` or `refused`."""
+    chunks: int = 0
+    reason: str = ""
+    document_id: UUID | None = None
+    version: int = 0
+
+
+Told = Callable[[IngestResult], None]
+
+
+class Ingestion:
+    """Works for one tenant, or as the operator for the global knowledge."""
+
+    def __init__(self, installation: Installation, scope: Scope, told: Told) -> None:
+        self._installation = installation
+        self._database = installation.database
+        self._scope = scope
+        self._told = told
+
+    async def add_files(self, files: Iterable[Path], category: str = "") -> None:
+        """Tells what became of each file. The same file again is a new version of its document."""
+        names: dict[UUID, str] = {}
+        for path in files:
+            try:
+                version = await self._take_in(path, category)
+            except (TooLargeError, InvalidInputError) as error:
+                self._told(IngestResult(str(path), "refused", reason=error.detail))
+                continue
+            names[version.id] = str(path)
+            if len(names) >= _TOGETHER:
+                await self._finish(names)
+                names = {}
+        await self._finish(names)
+
+    async def index_again(self) -> None:
+        """Read the newest upload of every document anew."""
+        async with self._database.transaction(self._scope) as session:
+            documents = select(Document.id, Document.title).where(
+                Document.tenant_id == self._scope.tenant_id, ~Document.is_deleted
+            )
+            rows = (await session.execute(documents.order_by(Document.id))).tuples().all()
+        for start in range(0, len(rows), _TOGETHER):
+            names: dict[UUID, str] = {}
+            async with self._database.transaction(self._scope) as session:
+                for document_id, title in rows[start : start + _TOGETHER]:
+                    version = await reindex_document(session, document_id)
+                    names[version.id] = title
+            await self._finish(names)
+
+    async def _take_in(self, path: Path, category: str) -> DocumentVersion:
+        most = self._installation.settings.maximum_upload_bytes
+        upload = await asyncio.to_thread(_read, path, category, most)
+        return await take_in(self._database, self._scope, upload, maximum_bytes=most)
+
+    async def _finish(self, names: dict[UUID, str]) -> None:
+        """Index what nobody else indexes, wait for the rest, and tell how each ended."""
+        waiting = set(names)
+        while waiting:
+            claims = await self._claim(list(waiting))
+            await self._index(claims)
+            ended = [one for one in await self._ended(list(waiting)) if one[0] in waiting]
+            for version_id, outcome in ended:
+                waiting.discard(version_id)
+                self._told(_named(outcome, names[version_id]))
+            if waiting and not claims:
+                await asyncio.sleep(_WAIT_SECONDS)
+
+    async def _claim(self, version_ids: Sequence[UUID]) -> list[Claim]:
+        async with self._database.transaction(self._scope) as session:
+            return await claim_these(session, DocumentVersion, version_ids, self._installation.settings.lease_seconds)
+
+    async def _index(self, claims: Sequence[Claim]) -> None:
+        """A document that breaks the reader is tried once more by itself and then refused; the others are indexed.
+
+        Raises DeskError when texts cannot be embedded now: the documents stay waiting, and a worker tries again.
+        """
+        if not claims:
+            return
+        try:
+            await self._installation.indexer.index_many(
+                claims[0].tenant_id, {held.row_id: held.fence for held in claims}
+            )
+        except (DeskError, SQLAlchemyError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect of a reader must not keep the other files out
+            _log.exception("indexing_failed", documents=len(claims))
+            if len(claims) == 1:
+                await self._give_up(claims[0], f"an unexpected error: {type(error).__name__}")
+                return
+            for held in claims:
+                await self._index([held])
+
+    async def _give_up(self, held: Claim, reason: str) -> None:
+        try:
+            await note_failure(self._database, held, reason, most_attempts=1)
+        except LostLeaseError:
+            _log.info("lease_lost", kind=held.kind, row=str(held.row_id))
+
+    async def _ended(self, version_ids: Sequence[UUID]) -> list[tuple[UUID, IngestResult]]:
+        chunks = (
+            select(func.count()).where(Chunk.version_id == DocumentVersion.id).correlate(DocumentVersion)
+        ).scalar_subquery()
+        async with self._database.transaction(self._scope) as session:
+            rows = await session.execute(
+                select(
+                    DocumentVersion.id,
+                    DocumentVersion.document_id,
+                    DocumentVersion.number,
+                    DocumentVersion.state,
+                    DocumentVersion.reason,
+                    chunks,
+                ).where(DocumentVersion.id.in_(version_ids), DocumentVersion.state != "waiting")
+            )
+            return [
+                (version_id, IngestResult("", state, count if state == "indexed" else 0, reason, document_id, number))
+                for version_id, document_id, number, state, reason, count in rows.tuples()
+            ]
+
+
+def _read(path: Path, category: str, maximum_bytes: int) -> Upload:
+    """Raises TooLargeError before anything is read, and InvalidInputError for an unreadable file."""
+    try:
+        size = path.stat().st_size
+        if size > maximum_bytes:
+            msg = f"{path.name} has {size / 1e6:.1f} MB; at most {maximum_bytes / 1e6:.0f} MB are taken"
+            raise TooLargeError(msg)
+        raw = path.read_bytes()
+    except OSError as error:
+        msg = f"{path.name} cannot be read: {error.strerror}"
+        raise InvalidInputError(msg) from error
+    return Upload(file_name=path.name, raw=raw, origin=path.resolve().as_posix(), category=category)
+
+
+def _named(outcome: IngestResult, name: str) -> IngestResult:
+    return IngestResult(name, outcome.result, outcome.chunks, outcome.reason, outcome.document_id, outcome.version)
