@@ -50,6 +50,14 @@ def test_a_draft_that_leaves_the_approved_answers_counts_for_less() -> None:
     assert followed > invented
 
 
+def test_without_labels_the_prior_is_not_taken_at_its_word() -> None:
+    features = draft_features(evidence(WEAK), VIRUS, "approved_answer")
+    prior = shipped_prior()
+    stated = 1 / (1 + np.exp(-(prior.design(np.array([features])) @ prior.coefficients)[0]))
+
+    assert abs(Calibrator.unfitted().probability(features) - 0.5) < abs(stated - 0.5) - 0.02
+
+
 @pytest.mark.parametrize("intercept", [-2.0, 0.0, 1.5])
 def test_a_few_hundred_labels_make_the_probability_the_tenants_own(intercept: float) -> None:
     rows, labels, truth = stream(3, 2_300, intercept)
