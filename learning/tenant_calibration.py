@@ -48,7 +48,7 @@ class TenantCalibration:
             )
             labelled = [
                 (features, action != "rejected" and not changed)
-                for features, action, changed in rows.tuples()
+                for features, action, changed in rows
                 if features is not None and len(features) == len(FEATURES)
             ]
         fitted = None

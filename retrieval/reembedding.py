@@ -65,7 +65,7 @@ async def _embed_questions(
     row = Example if source == "example" else Correction
     wanted = select(row.id, row.question).where(row.id.in_(ids), row.state == "active")
     async with database.transaction(Scope(tenant_id)) as session:
-        questions = dict((await session.execute(wanted)).tuples().all())
+        questions = dict((await session.execute(wanted)).all())
     if not questions:
         return 0
     vectors = await embedder.embed([question_text(question) for question in questions.values()])
@@ -104,7 +104,7 @@ async def _outdated(database: Database, tenant_id: UUID, source: Source, model: 
     async with database.transaction(Scope(tenant_id)) as session:
         if source == "knowledge":
             chunks = await session.execute(select(Chunk.id, Chunk.context, Chunk.text).where(Chunk.id.in_(ids)))
-            return {chunk_id: embedding_text(context, text) for chunk_id, context, text in chunks.tuples()}
+            return {chunk_id: embedding_text(context, text) for chunk_id, context, text in chunks}
         row = Example if source == "example" else Correction
         questions = await session.execute(select(row.id, row.question).where(row.id.in_(ids)))
-        return {item_id: question_text(question) for item_id, question in questions.tuples()}
+        return {item_id: question_text(question) for item_id, question in questions}

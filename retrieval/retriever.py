@@ -146,7 +146,7 @@ async def _rows(session: AsyncSession, kind: SourceKind, found: Mapping[UUID, Ca
     )
     return [
         _chunk_hit(kind, chunk, document, found[chunk.id])
-        for chunk, document in chunks.tuples()
+        for chunk, document in chunks
         if chunk.version == document.current_version
     ]
 
