@@ -1,1 +1,24 @@
-"""The web desk: pages, partials and live updates."""
+"""The web desk: pages, partials and live updates.
+
+`desk.app.create_app(installation, pages=ui.page_handlers(), plugins=[ui.PagesPlugin()], error_page=ui.error_page)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from litestar.types import ControllerRouterHandler
+
+from ui.pages.live import live
+from ui.pages.queue import Queue
+from ui.pages.replying import Deliveries, Replying
+from ui.pages.signing_in import Account, SigningIn
+from ui.pages.tickets import Tickets
+from ui.rendering import PagesPlugin, error_page, static_files
+
+__all__ = ["PagesPlugin", "error_page", "page_handlers"]
+
+
+def page_handlers() -> Sequence[ControllerRouterHandler]:
+    """Every page of the desk, and its static files."""
+    return (SigningIn, Account, Queue, Tickets, Replying, Deliveries, live, static_files())

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Request, Response, Router
 from litestar.config.app import AppConfig
-from litestar.contrib.jinja import JinjaTemplateEngine
+from litestar.datastructures import CacheControlHeader
 from litestar.plugins import InitPlugin
+from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Template
-from litestar.static_files import create_static_files_router
+from litestar.static_files import (
+    create_static_files_router,  # pyright: ignore[reportUnknownVariableType] - its file_system has no type
+)
 from litestar.template import TemplateConfig
-from litestar.types import Message, Scope
 
 from desk.clock import SystemClock
 from desk.ports import Clock
@@ -24,7 +26,7 @@ from ui.presenting.words import age_by, initials
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE / "static"
-_ONE_YEAR = b"public, max-age=31536000, immutable"
+ONE_YEAR = 365 * 24 * 3600
 
 
 def static_version(folder: Path = STATIC) -> str:
@@ -48,11 +50,9 @@ def environment(clock: Clock) -> Environment:
         lstrip_blocks=True,
     )
     built.filters["initials"] = initials
-    built.globals["age"] = age_by(clock)
-    built.globals["static"] = STATIC_ADDRESS
-    built.globals["shell"] = None
-    built.globals["oob"] = False
-    built.globals["part"] = built.get_template("parts.html").module
+    known = cast("dict[str, Any]", built.globals)
+    known |= {"age": age_by(clock), "static": STATIC_ADDRESS, "shell": None, "oob": False}
+    known["part"] = built.get_template("parts.html").module
     return built
 
 
@@ -69,12 +69,11 @@ class PagesPlugin(InitPlugin):
 
 
 def static_files() -> Router:
-    async def keep_for_ever(message: Message, _: Scope) -> None:
-        if message["type"] == "http.response.start" and message["status"] == 200:
-            message["headers"] = [*message["headers"], (b"cache-control", _ONE_YEAR)]
-
     return create_static_files_router(
-        path=STATIC_ADDRESS, directories=[STATIC], opt=PUBLIC, include_in_schema=False, before_send=[keep_for_ever]
+        path=STATIC_ADDRESS,
+        directories=[STATIC],
+        opt=PUBLIC,
+        cache_control=CacheControlHeader(public=True, max_age=ONE_YEAR, immutable=True),
     )
 
 

@@ -98,7 +98,7 @@ def part_of_page(template: str, blocks: Sequence[str], **context: Any) -> HTMXBl
     return HTMXBlockTemplate(template_name=template, block_names=list(blocks), context={"keys": KEYS, **context})
 
 
-async def page_or_content(  # noqa: PLR0913 - what every page of the desk is made from
+async def page_or_content(
     request: Request[Any, Any, Any],
     installation: Installation,
     actor: Actor,

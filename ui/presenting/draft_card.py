@@ -109,7 +109,9 @@ def draft_card(
     """`tickets_of_examples`: from which ticket an approved answer came, for links."""
     if view is None:
         words = "" if ticket.last_inbound_seq == 0 or ticket.waiting_since is None else "There is no draft."
-        return DraftCard(words=words, may_ask=ticket.waiting_since is not None, restored=_undone(ticket, deliveries, None))
+        return DraftCard(
+            words=words, may_ask=ticket.waiting_since is not None, restored=_undone(ticket, deliveries, None)
+        )
     draft = view.draft
     if draft.state == "writing":
         return _being_written(draft, now)
@@ -128,9 +130,7 @@ def draft_card(
     return _ready(ticket, view, deliveries, shown)
 
 
-def _ready(
-    ticket: Ticket, view: DraftView, deliveries: Sequence[Delivery], shown: dict[str, Any]
-) -> DraftCard:
+def _ready(ticket: Ticket, view: DraftView, deliveries: Sequence[Delivery], shown: dict[str, Any]) -> DraftCard:
     draft = view.draft
     presentation = cast("Shows", draft.presentation or "notes")
     is_prefilled = presentation == "prefilled"
@@ -193,7 +193,8 @@ def _with_decision(view: DraftView, tickets_of_examples: dict[UUID, UUID]) -> di
 
 def _facts(draft: Draft) -> list[tuple[str, str]]:
     intent = draft.intent or {}
-    facts = [("Topic", f"{str(intent.get('label', 'other')).replace('_', ' ')} ({100 * intent.get('certainty', 0):.0f} %)")]
+    topic = str(intent.get("label", "other")).replace("_", " ")
+    facts = [("Topic", f"{topic} ({100 * intent.get('certainty', 0):.0f} %)")]
     facts.append(("Writer", WRITERS.get(draft.writer or "", draft.writer or "unknown")))
     if draft.model:
         facts.append(("Model", draft.model))
@@ -244,7 +245,8 @@ def _headline(draft: Draft, sources: Sequence[DraftSource]) -> str:
 def _escalation(ticket: Ticket, draft: Draft, presentation: str) -> str:
     if ticket.escalated_at is not None or presentation != "notes":
         return ""
-    reasons = [reason for reason in (draft.policy or {}).get("reasons", ()) if reason != "policy_off"]
+    given: list[str] = (draft.policy or {}).get("reasons", [])
+    reasons = [reason for reason in given if reason != "policy_off"]
     return " ".join(REASON_TEXTS.get(reason, reason) for reason in reasons[:2]) or REASON_TEXTS["very_low"]
 
 
@@ -284,9 +286,7 @@ def shown_source(source: DraftSource) -> ShownSource:
     )
 
 
-def source_address(
-    kind: str, item_id: UUID, parent_id: UUID, version: int, start: int | None, end: int | None
-) -> str:
+def source_address(kind: str, item_id: UUID, parent_id: UUID, version: int, start: int | None, end: int | None) -> str:
     """Where the source can be read; empty when it has no page."""
     if kind in {"global_kb", "tenant_kb"}:
         query: dict[str, int] = {"version": version}

@@ -152,12 +152,12 @@ def _event_detail(event: TicketEvent, people: dict[UUID, str]) -> str:
 
 
 def _change(name: str, change: Any, people: dict[UUID, str]) -> str:
-    to = change.get("to") if isinstance(change, dict) else change
+    to: Any = change["to"]
     if name == "assignee":
         return f"assigned to {people.get(UUID(to), 'somebody')}" if to else "assigned to nobody"
     if name == "status":
         return f"status {STATUSES.get(str(to), str(to)).lower()}"
-    if isinstance(to, list):
-        listed = ", ".join(str(each) for each in to)
+    if name == "tags":
+        listed = ", ".join(str(tag) for tag in to)
         return f"{name} {listed or 'none'}"
     return f"{name.replace('_', ' ')} {to if to is not None else 'none'}"

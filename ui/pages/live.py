@@ -1,0 +1,54 @@
+"""The stream that tells open pages what changed: ids only, a few together, never more than a handful a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+
+from litestar import get
+from litestar.di import NamedDependency
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+
+from desk.accounts.identity import Actor, Permission
+from desk.installation import Installation
+from desk.live import LiveEvent
+from desk.web.permissions import needs
+
+GATHER_SECONDS = 0.15
+"""What comes within this time is told at once, so that a burst costs each page one refresh."""
+KEEP_ALIVE_SECONDS = 15.0
+
+
+@get("/live", opt={**needs(Permission.SIGNED_IN), "uncompressed": True}, include_in_schema=False)
+async def live(actor: NamedDependency[Actor], installation: NamedDependency[Installation]) -> ServerSentEvent:
+    return ServerSentEvent(changes(installation, actor), headers={"X-Accel-Buffering": "no"})
+
+
+async def changes(installation: Installation, actor: Actor) -> AsyncGenerator[ServerSentEventMessage]:
+    async with installation.live.page(actor.tenant_id) as queue:
+        yield ServerSentEventMessage(event="ready", data="1")
+        while True:
+            try:
+                first = await asyncio.wait_for(queue.get(), KEEP_ALIVE_SECONDS)
+            except TimeoutError:
+                yield ServerSentEventMessage(comment="still here")
+                continue
+            await asyncio.sleep(GATHER_SECONDS)
+            gathered = [first]
+            with suppress(asyncio.QueueEmpty):
+                while True:
+                    gathered.append(queue.get_nowait())
+            for message in messages_for(gathered):
+                yield message
+
+
+def messages_for(events: list[LiveEvent]) -> list[ServerSentEventMessage]:
+    """One message for each thing that changed, whatever number of events spoke of it."""
+    if any(event.kind == "refresh" for event in events):
+        return [ServerSentEventMessage(event="refresh", data="1")]
+    tickets = dict.fromkeys(event.ids["ticket"] for event in events if "ticket" in event.ids)
+    documents = any(event.kind == "document" for event in events)
+    told = [ServerSentEventMessage(event="queue", data="1")] if tickets else []
+    told += [ServerSentEventMessage(event="ticket", data=ticket) for ticket in tickets]
+    return told + ([ServerSentEventMessage(event="document", data="1")] if documents else [])

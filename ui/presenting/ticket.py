@@ -1,0 +1,117 @@
+"""A ticket's head, conversation and details."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from desk.accounts.identity import Actor
+from desk.models import Ticket
+from desk.tickets import TicketView
+from ui.presenting.thread import HistoryEntry, OpenReply, ShownMessage, history, open_replies, shown_message
+from ui.presenting.words import PRIORITIES, STATUSES, Chip, Choices, channel_words, choices
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCustomer:
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierTicket:
+    number: str
+    subject: str
+    status: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTicket:
+    id: UUID
+    title: str
+    subject: str
+    number: str
+    channel: str
+    chips: Sequence[Chip]
+    is_mine: bool
+    is_finished: bool
+    inbound_seq: int
+    newest: str
+    """Changes when the conversation does."""
+    query: str
+    refresh_address: str
+    queue_address: str
+    customer: ShownCustomer
+    recipient: str
+    messages: Sequence[ShownMessage]
+    open_replies: Sequence[OpenReply]
+    earlier: Sequence[EarlierTicket]
+    history: Sequence[HistoryEntry]
+    status: str
+    statuses: Choices
+    assignee: str
+    people: Choices
+    priority: str
+    priorities: Choices
+    tags: str
+
+
+def shown_ticket(view: TicketView, people: dict[UUID, str], actor: Actor, query: str, now: datetime) -> ShownTicket:
+    """`query` is the filter of the list the ticket was opened from."""
+    ticket, customer = view.ticket, view.customer
+    name = customer.name or customer.email or "Unknown customer"
+    replies = open_replies(view.deliveries, now)
+    return ShownTicket(
+        id=ticket.id,
+        title=f"#{ticket.number} {ticket.subject or 'No subject'}",
+        subject=ticket.subject or "No subject",
+        number=f"#{ticket.number}",
+        channel=channel_words(ticket.channel),
+        chips=_chips(ticket, view.assignee_name),
+        is_mine=ticket.assignee_id is not None and ticket.assignee_id == actor.user_id,
+        is_finished=ticket.status in {"resolved", "closed"},
+        inbound_seq=ticket.last_inbound_seq,
+        newest=f"{ticket.last_seq}.{'.'.join(reply.words for reply in replies)}",
+        query=query,
+        refresh_address=f"/tickets/{ticket.id}/refresh?{query}",
+        queue_address=_queue_address(query),
+        customer=ShownCustomer(name, customer.email or ""),
+        recipient=customer.email or f"{name} by {channel_words(ticket.channel)}",
+        messages=[shown_message(message, name) for message in view.messages],
+        open_replies=replies,
+        earlier=[
+            EarlierTicket(
+                f"#{each.number}", each.subject or "No subject", STATUSES[each.status], f"/tickets/{each.id}?view=all"
+            )
+            for each in view.earlier_tickets
+        ],
+        history=history(view.events, people),
+        status=ticket.status,
+        statuses=choices(STATUSES),
+        assignee=str(ticket.assignee_id or ""),
+        people=tuple((str(user_id), person) for user_id, person in people.items()),
+        priority=ticket.priority,
+        priorities=choices(PRIORITIES),
+        tags=", ".join(ticket.tags),
+    )
+
+
+def _chips(ticket: Ticket, assignee: str | None) -> list[Chip]:
+    chips = [Chip(STATUSES[ticket.status], "good" if ticket.status == "resolved" else "")]
+    if ticket.escalated_at is not None:
+        chips.append(Chip("Escalated", "bad", title=ticket.escalation_reason or ""))
+    if ticket.priority in {"high", "urgent"}:
+        chips.append(Chip(f"{PRIORITIES[ticket.priority]} priority", "weak"))
+    if assignee:
+        chips.append(Chip(assignee, "line", title="Assigned to"))
+    return chips + [Chip(tag, "line") for tag in ticket.tags]
+
+
+def _queue_address(query: str) -> str:
+    parts = query.split("&")
+    view = next((part.removeprefix("view=") for part in parts if part.startswith("view=")), "needs_reply")
+    rest = "&".join(part for part in parts if not part.startswith("view="))
+    return f"/queue/{view}?{rest}" if rest else f"/queue/{view}"
