@@ -1,4 +1,4 @@
-# ruff: noqa: INP001 -- a script is run, not imported
+
 """Makes learning/calibration_prior.json: where every tenant's probability model starts.
 
     python scripts/fit_calibration_prior.py HISTORY [HISTORY ...] --limit 2000

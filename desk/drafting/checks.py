@@ -99,7 +99,8 @@ def _links(body: str, sources: Sequence[str], allowed_hosts: Sequence[str]) -> l
         host = (urlsplit(url if "//" in url else f"https://{url}").hostname or "").casefold()
         if host not in allowed and url not in quoted:
             detail = f"{host or url} is in no source and not on the list of allowed links"
-            failed.append(Check("links", passed=False, detail=detail, span=match.span()))
+            span = (match.start(), match.start() + len(url))
+            failed.append(Check("links", passed=False, detail=detail, span=span))
     return failed or [Check("links", passed=True)]
 
 
