@@ -15,7 +15,7 @@ from litestar.types import ControllerRouterHandler, Message, Scope
 
 from desk.accounts.identity import Actor
 from desk.accounts.sessions import STORE, session_config, session_store
-from desk.api import API
+from desk.api import api_router
 from desk.installation import Installation
 from desk.web.authentication import AuthenticationMiddleware, current_actor
 from desk.web.edge import Edge
@@ -57,7 +57,7 @@ def create_app(
         return embedder_check
 
     app = Litestar(
-        route_handlers=[API, HealthController, metrics, *pages],
+        route_handlers=[api_router(settings.maximum_upload_bytes), HealthController, metrics, *pages],
         plugins=list(plugins),
         dependencies={
             "installation": Provide(provide_installation, sync_to_thread=False),

@@ -14,7 +14,7 @@ from desk.db.unit_of_work import Database
 from desk.delivery import DeliveryDesk
 from desk.drafting.pipeline import DraftingDesk
 from desk.live import LiveHub
-from desk.ports import ChatModels, Clock, DocumentIndexer, EditAnalyser, Embedder, Learner, Retriever
+from desk.ports import ChatModels, Clock, DocumentIndexer, EditAnalyser, Embedder, IntentDescription, Learner, Retriever
 from desk.settings import Settings
 
 
@@ -29,6 +29,7 @@ class Installation:
     tokens: TokenDesk
     embedder: Embedder
     retriever: Retriever
+    intents: tuple[IntentDescription, ...]
     models: ChatModels
     analyser: EditAnalyser
     learner: Learner

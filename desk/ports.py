@@ -100,6 +100,17 @@ class IntentGuess:
 
 
 @dataclass(frozen=True, slots=True)
+class IntentDescription:
+    """One intent that is told apart, for people to look at."""
+
+    label: str
+    title: str
+    base_certainty: float
+    needs_tenant_knowledge: bool
+    keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One piece of evidence, re-read under the tenant's rights."""
 

@@ -35,7 +35,7 @@ from desk.egress import EgressRules
 from desk.installation import Installation
 from desk.live import LiveHub
 from desk.models import ModelProvider
-from desk.ports import ChatModel, Clock, Embedder
+from desk.ports import ChatModel, Clock, Embedder, IntentDescription
 from desk.secret import Secret
 from desk.settings import Settings, load_settings
 from desk.wakeups import QueueWaker, saq_queue
@@ -45,6 +45,7 @@ from learning.tenant_calibration import TenantCalibration
 from retrieval.embedding.cached import CachedEmbedder
 from retrieval.embedding.minilm import MiniLMEmbedder
 from retrieval.indexer import ChunkIndexer
+from retrieval.intents.categories import hosting_categories
 from retrieval.open_indexes import OpenIndexes
 from retrieval.reembedding import embed_again
 from retrieval.retriever import FourSourceRetriever
@@ -79,6 +80,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         tokens=TokenDesk(database, settings.secret_key, clock, settings.token_minutes),
         embedder=embedder,
         retriever=retriever,
+        intents=intent_descriptions(),
         models=models,
         analyser=Analyser(),
         learner=ReviewLearner(database, embedder),
@@ -86,6 +88,15 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         reembed=partial(embed_again, database, embedder),
         drafting=DraftingDesk(database, retriever, models, calibration),
         deliveries=DeliveryDesk(database, {"rest": RestChannel(rules, clock)}),
+    )
+
+
+def intent_descriptions() -> tuple[IntentDescription, ...]:
+    return tuple(
+        IntentDescription(
+            one.label, one.title, one.base_certainty, one.needs_tenant_knowledge, tuple(sorted(one.keywords))
+        )
+        for one in hosting_categories()
     )
 
 

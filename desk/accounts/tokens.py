@@ -139,6 +139,12 @@ async def create_key(database: Database, scope: Scope, name: str, scopes: tuple[
     return key
 
 
+async def stored_key(database: Database, scope: Scope, key: str) -> ApiKey:
+    """The row of a key that was just made."""
+    async with database.transaction(scope) as session:
+        return (await session.execute(select(ApiKey).where(ApiKey.key_hash == _hash(key)))).scalar_one()
+
+
 async def revoke_key(database: Database, scope: Scope, key_id: UUID) -> bool:
     async with database.transaction(scope) as session:
         changed = await session.execute(

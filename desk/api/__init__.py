@@ -2,19 +2,47 @@
 
 from litestar import Router
 
+from desk.api.accounts import KeyController, UserController
 from desk.api.auth import AuthController
+from desk.api.connections import ConnectionController, ProviderController
+from desk.api.documents import DocumentController
 from desk.api.drafts import DeliveryController, DraftController
+from desk.api.learned import CorrectionController, ExampleController
+from desk.api.policy import PolicyController, playground
+from desk.api.prompts import PromptController
+from desk.api.search import intents, search
 from desk.api.tickets import TicketController, escalate
+from desk.api.usage import usage
 from desk.api.weights import WeightsController
 
-API = Router(
-    "/api/v1",
-    route_handlers=[
-        AuthController,
-        TicketController,
-        escalate,
-        DraftController,
-        DeliveryController,
-        WeightsController,
-    ],
-)
+_FORM_OVERHEAD = 64 * 1024
+
+
+def api_router(maximum_upload_bytes: int) -> Router:
+    """Bodies are as large as the application allows, and those of documents as the setting says."""
+    return Router(
+        "/api/v1",
+        route_handlers=[
+            AuthController,
+            TicketController,
+            escalate,
+            DraftController,
+            DeliveryController,
+            Router(
+                "/", route_handlers=[DocumentController], request_max_body_size=maximum_upload_bytes + _FORM_OVERHEAD
+            ),
+            search,
+            intents,
+            ExampleController,
+            CorrectionController,
+            WeightsController,
+            PromptController,
+            PolicyController,
+            playground,
+            usage,
+            ConnectionController,
+            ProviderController,
+            UserController,
+            KeyController,
+        ],
+    )

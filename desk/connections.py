@@ -1,0 +1,90 @@
+"""A tenant's channels as they are configured. Secrets are shown once, when they are made, and never again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from desk.accounts.tenants import new_signing_secret
+from desk.egress import EgressRules
+from desk.errors import InvalidInputError, NotFoundError
+from desk.models import Connection
+from desk.paging import Page, read_page
+from desk.plain_text import clean_line
+
+LONGEST_NAME = 200
+LONGEST_URL = 2_000
+
+
+class ConnectionChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Only what is given is changed; an empty address switches it off."""
+
+    name: str | UnsetType = UNSET
+    callback_url: str | UnsetType = UNSET
+    """Where approved replies are posted to."""
+    status_url: str | UnsetType = UNSET
+    """Where the desk asks whether an uncertain reply arrived."""
+    active: bool | UnsetType = UNSET
+
+
+async def list_connections(session: AsyncSession, *, limit: int, offset: int) -> Page[Connection]:
+    rows, total = await read_page(session, select(Connection).order_by(Connection.id), limit=limit, offset=offset)
+    return Page([row[0] for row in rows], total, limit, offset)
+
+
+async def get_connection(session: AsyncSession, connection_id: UUID) -> Connection:
+    """Raises NotFoundError."""
+    found = (await session.execute(select(Connection).where(Connection.id == connection_id))).scalar_one_or_none()
+    if found is None:
+        msg = "there is no such connection"
+        raise NotFoundError(msg)
+    return found
+
+
+async def change_connection(
+    session: AsyncSession, connection_id: UUID, change: ConnectionChange, rules: EgressRules
+) -> Connection:
+    """Raises NotFoundError, InvalidInputError, RefusedAddressError."""
+    connection = await get_connection(session, connection_id)
+    configuration: dict[str, Any] = dict(connection.configuration)
+    if change.name is not UNSET:
+        name = clean_line(change.name)
+        if not 1 <= len(name) <= LONGEST_NAME:
+            msg = f"name must have 1 to {LONGEST_NAME} characters"
+            raise InvalidInputError(msg)
+        connection.name = name
+    for field, url in (("callback_url", change.callback_url), ("status_url", change.status_url)):
+        if url is not UNSET:
+            configuration[field] = _checked_url(field, url, rules)
+    if change.active is not UNSET:
+        connection.is_active = change.active
+    connection.configuration = configuration
+    await session.flush()
+    return connection
+
+
+async def renew_signing_secret(session: AsyncSession, connection_id: UUID) -> tuple[Connection, str]:
+    """A new secret, shown this once. The one before keeps signing beside it until the next renewal."""
+    connection = await get_connection(session, connection_id)
+    secrets: dict[str, str] = json.loads(connection.secrets)
+    fresh = new_signing_secret()
+    kept = {"previous_signing_secret": secrets["signing_secret"]} if secrets.get("signing_secret") else {}
+    connection.secrets = json.dumps({**secrets, **kept, "signing_secret": fresh})
+    await session.flush()
+    return connection, fresh
+
+
+def _checked_url(field: str, url: str, rules: EgressRules) -> str:
+    cleaned = url.strip()
+    if len(cleaned) > LONGEST_URL:
+        msg = f"{field} is too long"
+        raise InvalidInputError(msg)
+    if cleaned:
+        rules.check_url(cleaned)
+    return cleaned
