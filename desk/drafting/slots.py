@@ -66,18 +66,16 @@ class SlotFiller:
     def __init__(self, ticket: TicketFacts, others: Sequence[ApprovedAnswer], knowledge: Sequence[str]) -> None:
         self._ticket = ticket
         self._ticket_text = ticket.text
-        self._own = list(particulars(self._ticket_text))
         self._others = others
         self._knowledge = knowledge
 
     def fill(self, example: ApprovedAnswer) -> str:
         """The answer with this ticket's particulars where they are known, neutral words elsewhere."""
         text = example.answer
-        foreign_domains = self._foreign_domains(example)
         pieces: list[str] = []
         at = 0
         for found in particulars(text):
-            if self._may_stay(found, example, foreign_domains):
+            if self._may_stay(found, example):
                 continue
             start, words = _worded(found, text, at, self._own_value(found, example))
             pieces += [text[at:start], words]
@@ -114,7 +112,7 @@ class SlotFiller:
             text = _without_name(text, name)
         return text
 
-    def _may_stay(self, found: Particular, example: ApprovedAnswer, foreign_domains: Collection[str]) -> bool:
+    def _may_stay(self, found: Particular, example: ApprovedAnswer) -> bool:
         if found.kind == "number":
             return not _carries(example.question, found.value) or self._is_common(found.value, example)
         if found.kind == "ip" and found.value.startswith(_LOCAL_ADDRESSES):
@@ -122,13 +120,15 @@ class SlotFiller:
         if self._is_common(found.value, example):
             return True
         if found.kind == "url":
-            return self._is_public_link(found.value, example, foreign_domains)
+            return self._is_public_link(found.value, example)
         return False
 
-    def _is_public_link(self, url: str, example: ApprovedAnswer, foreign_domains: Collection[str]) -> bool:
+    def _is_public_link(self, url: str, example: ApprovedAnswer) -> bool:
         """Whether a link that only this answer has leads to a place for everybody."""
         host = _host(url)
-        if _carries(example.question, url) or any(_is_within(host, domain) for domain in foreign_domains):
+        if _carries(example.question, url) or any(
+            _is_within(host, domain) for domain in self._foreign_domains(example)
+        ):
             return False
         rest = url.partition(host)[2]
         if _OWN_PLACE.fullmatch(rest) and not self._is_common(host, example):
@@ -173,7 +173,7 @@ class SlotFiller:
             return None
         own = {
             part.value: self._ticket_text[part.start : part.end]
-            for part in self._own
+            for part in particulars(self._ticket_text)
             if part.kind == found.kind and part.noun == found.noun
         }
         return next(iter(own.values())) if len(own) == 1 else None

@@ -82,8 +82,8 @@ class Knowledge:
                 )
         return knowledge
 
-    def hit(self, found: Candidate) -> Hit:
-        return _scored(self._hits[found.item_id], found)
+    def hit(self, found: Candidate, weight: float) -> Hit:
+        return _scored(self._hits[found.item_id], found, weight)
 
 
 class MemoryDesk:
@@ -139,8 +139,9 @@ class MemoryDesk:
         near = self._examples.search(text, vector, max(PER_SOURCE, _NEIGHBOURS))
         known = self._knowledge.index.search(text, vector, PER_SOURCE)
         candidates: dict[SourceKind, list[Candidate]] = {"example": near, "global_kb": known}
-        examples = [_scored(self._hits[found.item_id], found) for found in near]
-        hits = {hit.item_id: hit for hit in (*examples, *(self._knowledge.hit(found) for found in known))}
+        examples = [_scored(self._hits[found.item_id], found, self._weights.example) for found in near]
+        passages = [self._knowledge.hit(found, self._weights.global_kb) for found in known]
+        hits = {hit.item_id: hit for hit in (*examples, *passages)}
         merged = merge(
             {kind: found[:PER_SOURCE] for kind, found in candidates.items()},
             self._weights,
@@ -149,8 +150,8 @@ class MemoryDesk:
         )
         intent = self._intents.guess(text, vector)
         return Evidence(
-            hits=tuple(replace(hits[one.item_id], weighted_score=one.weighted_score) for one in merged),
-            neighbours=tuple(replace(hit, weighted_score=self._weights.example * hit.score) for hit in examples),
+            hits=tuple(hits[one.item_id] for one in merged),
+            neighbours=tuple(examples),
             intent=intent,
             confidence=assess(
                 {kind: [one.score for one in found] for kind, found in candidates.items()},
@@ -174,5 +175,7 @@ def searched_text(ticket: HistoryTicket) -> str:
     return clean_question(ticket.subject, ticket.body)
 
 
-def _scored(hit: Hit, found: Candidate) -> Hit:
-    return replace(hit, score=found.score, dense=found.dense, lexical=found.lexical)
+def _scored(hit: Hit, found: Candidate, weight: float) -> Hit:
+    return replace(
+        hit, score=found.score, weighted_score=weight * found.score, dense=found.dense, lexical=found.lexical
+    )
