@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from uuid import UUID
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -58,6 +59,10 @@ class DraftingDesk:
         self._retriever = retriever
         self._models = models
         self._calibration = calibration
+
+    def without_models(self) -> DraftingDesk:
+        """The same desk writing by itself, whatever models are configured: at once, and the same every time."""
+        return DraftingDesk(self._database, self._retriever, _NoModels(), self._calibration)
 
     async def work(self, held: Claim) -> None:
         """One claimed request, to a ready draft, a visible failure, or a later try."""
@@ -231,6 +236,16 @@ class DraftingDesk:
                 await announce(session, ticket.tenant_id, "draft", ticket=ticket.id, draft=draft.id)
         except LostLeaseError:
             _log.info("draft_dropped", draft=str(held.row_id), reason="the lease was taken over")
+
+
+class _NoModels:
+    """Fulfils `desk.ports.ChatModels` for a desk that writes by itself."""
+
+    async def for_tenant(self, tenant_id: UUID) -> ChatModel | None:
+        del tenant_id
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
 
 async def _hold(session: AsyncSession, held: Claim) -> tuple[Draft, Ticket]:

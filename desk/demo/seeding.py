@@ -1,0 +1,146 @@
+"""Filling an empty installation with the demo desk, once, however often it is started or killed on the way.
+
+Every part finds what an earlier start has left and goes on from there: tenants by their slug, articles by their
+origin, tickets by their external id, steps by counting what they leave behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import msgspec
+import structlog
+from sqlalchemy import text
+
+from desk.accounts.preferences import load_preferences, save_preferences
+from desk.accounts.tenants import all_tenants, create_tenant
+from desk.db.tenancy import Scope
+from desk.db.unit_of_work import Database
+from desk.demo.content import (
+    GLOBAL_FOLDER,
+    TENANT_FOLDERS,
+    DemoTenant,
+    duration,
+    load_articles,
+    load_tenant,
+    load_tickets,
+)
+from desk.demo.logins import Login, hand_out, is_seeded, make_logins
+from desk.demo.story import StoryDesk, take
+from desk.installation import Installation
+from desk.knowledge import Upload, take_in
+from desk.models import GLOBAL_TENANT_ID, DocumentVersion
+
+_log = structlog.get_logger(__name__)
+_LOCK = 7361002
+_ARTICLES_AT_ONCE = 6
+
+
+async def seed_demo(installation: Installation) -> None:
+    """Make the demo tenants if this is the first start, or go on with a start that did not get to the end.
+
+    Does nothing in an installation that already serves others. The drafts of tickets that nobody has answered yet
+    are left to the worker. No language model is asked. Raises ModelUnavailableError when a remote embedder fails;
+    the next start goes on.
+    """
+    database = Database(installation.database.engine)
+    async with _alone(database):
+        tenants = {folder: load_tenant(folder) for folder in TENANT_FOLDERS}
+        known = {slug: tenant_id for tenant_id, slug in await all_tenants(database)}
+        first = known.get(tenants[TENANT_FOLDERS[0]].slug)
+        if (known and first is None) or (first is not None and await is_seeded(database, first)):
+            return
+        ids = {folder: await _tenant(database, tenant, known) for folder, tenant in tenants.items()}
+        logins, *_ = await asyncio.gather(
+            _logins(database, tenants, ids), _seed_knowledge(installation, database, tenants, ids)
+        )
+        for folder, tenant in tenants.items():
+            await _play(installation, database, folder, tenant, ids[folder], logins[folder])
+        await hand_out(
+            database,
+            ids[TENANT_FOLDERS[0]],
+            {folder: (tenant, logins[folder]) for folder, tenant in tenants.items()},
+            data_dir=installation.settings.data_dir,
+            public_url=installation.settings.public_url,
+        )
+        _log.info("demo_seeded", tenants=list(ids))
+
+
+@asynccontextmanager
+async def _alone(database: Database) -> AsyncGenerator[None]:
+    """Two processes that start at once must not both seed; the second waits and finds all done."""
+    async with database.engine.connect() as connection:
+        await connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+        await connection.commit()
+        try:
+            yield
+        finally:
+            await connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
+            await connection.commit()
+
+
+async def _tenant(database: Database, tenant: DemoTenant, known: dict[str, UUID]) -> UUID:
+    tenant_id = known.get(tenant.slug) or (await create_tenant(database, tenant.name, tenant.slug)).id
+    async with database.transaction(Scope(tenant_id)) as session:
+        preferences = await load_preferences(session)
+        if tenant.help_host not in preferences.allowed_links:
+            changed = msgspec.structs.replace(preferences, allowed_links=(tenant.help_host,))
+            await save_preferences(session, changed)
+    return tenant_id
+
+
+async def _logins(
+    database: Database, tenants: dict[str, DemoTenant], ids: dict[str, UUID]
+) -> dict[str, dict[str, Login]]:
+    return {folder: await make_logins(database, ids[folder], tenant.people) for folder, tenant in tenants.items()}
+
+
+async def _seed_knowledge(
+    installation: Installation, database: Database, tenants: dict[str, DemoTenant], ids: dict[str, UUID]
+) -> None:
+    articles = [(Scope(GLOBAL_TENANT_ID), article) for article in load_articles(GLOBAL_FOLDER)]
+    for folder, tenant in tenants.items():
+        articles += [(Scope(ids[folder]), article) for article in load_articles(folder, tenant.help_host)]
+    await _index(installation, database, articles)
+
+
+async def _index(installation: Installation, database: Database, articles: Iterable[tuple[Scope, Upload]]) -> None:
+    """Several at once, so that the embedder gets their texts in one batch."""
+    free = asyncio.Semaphore(_ARTICLES_AT_ONCE)
+
+    async def index(scope: Scope, article: Upload) -> None:
+        async with free:
+            version = await take_in(database, scope, article, maximum_bytes=installation.settings.maximum_upload_bytes)
+            for held in await take(database, scope, DocumentVersion, DocumentVersion.id == version.id):
+                await installation.indexer.index(held.tenant_id, held.row_id, held.fence)
+
+    async with asyncio.TaskGroup() as group:
+        for scope, article in articles:
+            group.create_task(index(scope, article))
+
+
+async def _play(
+    installation: Installation,
+    database: Database,
+    folder: str,
+    tenant: DemoTenant,
+    tenant_id: UUID,
+    logins: dict[str, Login],
+) -> None:
+    """In the order in which the tickets came, so that later drafts rest on what earlier reviews taught."""
+    story = StoryDesk(
+        database,
+        tenant,
+        tenant_id,
+        {key: login.actor for key, login in logins.items()},
+        drafting=installation.drafting.without_models(),
+        analyser=installation.analyser,
+        learner=installation.learner,
+        started=installation.clock.now(),
+    )
+    tickets = [ticket for about in load_tickets(folder).values() for ticket in about]
+    for ticket in sorted(tickets, key=lambda each: -duration(each.age)):
+        await story.play(ticket)

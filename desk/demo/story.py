@@ -1,0 +1,226 @@
+"""Playing a demo ticket: everything is done by the desk's own services, so drafts, scores and sources are real."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from msgspec import UNSET
+from sqlalchemy import ColumnElement, func, select, update
+
+from desk.accounts.identity import Actor, Permission
+from desk.db.leases import Claim
+from desk.db.policies import table_name
+from desk.db.tenancy import Scope
+from desk.db.unit_of_work import Database
+from desk.delivery import DeliveryDesk
+from desk.demo.content import DemoTenant, DemoTicket, Step, duration
+from desk.demo.logins import KEY_NAME
+from desk.demo.past import move_into_past
+from desk.drafting.pipeline import DraftingDesk
+from desk.drafting.requests import current_draft
+from desk.escalation import escalate_ticket
+from desk.intake import CustomerDetails, NewMessage, NewTicket, accept_message, accept_ticket, add_note
+from desk.models import Delivery, DocumentVersion, Draft, Message, Review, Ticket, TicketEvent
+from desk.ports import Channel, EditAnalyser, Learner, OutgoingReply, SendOutcome
+from desk.review import approve, reject, reply
+from desk.tickets import TicketChange, change_ticket
+
+_OUTCOMES = {
+    "sent": SendOutcome("sent", "taken by the demo's receiver"),
+    "failed": SendOutcome("failed", "HTTP 404: there is no ticket with this number"),
+    "uncertain": SendOutcome("uncertain", "no answer after it was sent (ReadTimeout)"),
+}
+_LEASE = timedelta(minutes=2)
+_WORK = Draft | Delivery | Review | DocumentVersion
+
+
+class RehearsedChannel:
+    """A receiver that answers as the story says. Fulfils `desk.ports.Channel`."""
+
+    def __init__(self, outcome: SendOutcome) -> None:
+        self._outcome = outcome
+
+    @property
+    def kind(self) -> str:
+        return "rest"
+
+    async def send(self, reply: OutgoingReply) -> SendOutcome:
+        del reply
+        return self._outcome
+
+    async def reconcile(self, reply: OutgoingReply) -> SendOutcome:
+        del reply
+        return self._outcome
+
+
+class StoryDesk:
+    """One tenant's people at work on its demo tickets. Playing a ticket again goes on where it stopped."""
+
+    def __init__(
+        self,
+        database: Database,
+        tenant: DemoTenant,
+        tenant_id: UUID,
+        people: Mapping[str, Actor],
+        *,
+        drafting: DraftingDesk,
+        analyser: EditAnalyser,
+        learner: Learner,
+        started: datetime,
+    ) -> None:
+        self._database = database
+        self._tenant = tenant
+        self._scope = Scope(tenant_id)
+        self._people = people
+        self._intake = Actor(tenant_id, "key", f"key:{KEY_NAME}", frozenset({Permission.TICKETS}))
+        self._drafting = drafting
+        self._analyser = analyser
+        self._learner = learner
+        self._started = started
+
+    async def play(self, told: DemoTicket) -> None:
+        """From the customer's first message to where the ticket stands today.
+
+        The newest draft of a ticket that nobody has touched yet is left to the worker.
+        """
+        moment = self._started - duration(told.age)
+        ticket_id = await self._open(told)
+        if told.steps:
+            await self._write_draft(ticket_id)
+        await self._move(ticket_id, moment)
+        done = await self._done(ticket_id)
+        for step in told.steps:
+            moment += duration(step.after)
+            kind = _counted_as(step)
+            if step.do == "customer":
+                await self._customer_writes(told, step, ticket_id)
+            elif done[kind] > 0:
+                done[kind] -= 1
+            else:
+                await self._do(step, self._people[step.by], ticket_id)
+            await self._finish_replies(ticket_id, step.outcome)
+            await self._move(ticket_id, moment)
+        await self._settle(told, ticket_id)
+        await self._move(ticket_id, moment)
+
+    async def _open(self, told: DemoTicket) -> UUID:
+        known = self._tenant.customers.get(told.customer)
+        customer = (
+            CustomerDetails(known.external_id, known.email, known.name)
+            if known
+            else CustomerDetails(None, told.email, told.name)
+        )
+        new = NewTicket(told.subject, told.body.strip(), customer, told.department, f"demo-{told.id}")
+        ticket, _ = await accept_ticket(self._database, self._intake, new, debounce_seconds=0)
+        return ticket.id
+
+    async def _do(self, step: Step, actor: Actor, ticket_id: UUID) -> None:
+        body = step.body.strip()
+        match step.do:
+            case "note":
+                await add_note(self._database, actor, ticket_id, body)
+            case "escalate":
+                await escalate_ticket(self._database, actor, ticket_id, reason=step.reason, requested_by=None)
+            case "reply":
+                await reply(
+                    self._database, actor, ticket_id, body, based_on_seq=None, resolve=step.resolve, undo_seconds=0
+                )
+            case "reject":
+                draft = await self._current_draft(ticket_id)
+                await reject(self._database, actor, draft.id, reason=step.reason, correct_reply=body or None)
+            case _:
+                draft = await self._current_draft(ticket_id)
+                await approve(
+                    self._database,
+                    actor,
+                    self._analyser,
+                    draft.id,
+                    body=body or None,
+                    based_on_seq=draft.based_on_seq,
+                    resolve=step.resolve,
+                    undo_seconds=0,
+                )
+
+    async def _customer_writes(self, told: DemoTicket, step: Step, ticket_id: UUID) -> None:
+        new = NewMessage(step.body.strip(), f"demo-{told.id}-{told.steps.index(step)}")
+        await accept_message(self._database, self._intake, ticket_id, new, debounce_seconds=0)
+        await self._write_draft(ticket_id)
+
+    async def _write_draft(self, ticket_id: UUID) -> None:
+        for held in await self._take(Draft, Draft.ticket_id == ticket_id, Draft.state == "writing"):
+            await self._drafting.work(held)
+
+    async def _finish_replies(self, ticket_id: UUID, outcome: str) -> None:
+        """Send what was approved, then learn from it."""
+        channels: dict[str, Channel] = {"rest": RehearsedChannel(_OUTCOMES[outcome])}
+        deliveries = DeliveryDesk(self._database, channels)
+        for held in await self._take(
+            Delivery, Delivery.ticket_id == ticket_id, Delivery.state.in_(("pending", "sending"))
+        ):
+            await deliveries.work(held)
+        for held in await self._take(Review, Review.ticket_id == ticket_id, Review.state == "waiting"):
+            await self._learner.learn(held.tenant_id, held.row_id, held.fence)
+
+    async def _take(self, row: type[_WORK], *conditions: ColumnElement[bool]) -> list[Claim]:
+        """Claims on the demo's own rows only: nobody else's due work is touched from here."""
+        return await take(self._database, self._scope, row, *conditions)
+
+    async def _settle(self, told: DemoTicket, ticket_id: UUID) -> None:
+        assignee = self._people[told.assignee] if told.assignee else None
+        change = TicketChange(
+            status=told.status or UNSET,
+            assignee=assignee.user_id if assignee else UNSET,
+            tags=list(told.tags) or UNSET,
+            priority=told.priority or UNSET,
+            snoozed_until=self._started + duration(told.snoozed) if told.snoozed else UNSET,
+            spam=told.spam or UNSET,
+        )
+        if change != TicketChange():
+            sorter = assignee or next(actor for actor in self._people.values() if actor.role == "agent")
+            await change_ticket(self._database, sorter, ticket_id, change)
+
+    async def _current_draft(self, ticket_id: UUID) -> Draft:
+        async with self._database.transaction(self._scope) as session:
+            draft = await current_draft(session, await session.get_one(Ticket, ticket_id))
+        if draft is None:
+            msg = f"the demo ticket {ticket_id} has no draft to review"
+            raise LookupError(msg)
+        return draft
+
+    async def _done(self, ticket_id: UUID) -> dict[str, int]:
+        """How many steps of each kind an earlier start has finished."""
+        counts = {
+            "reviews": select(func.count()).select_from(Review).where(Review.ticket_id == ticket_id),
+            "notes": select(func.count())
+            .select_from(Message)
+            .where(Message.ticket_id == ticket_id, Message.author == "note"),
+            "escalations": select(func.count())
+            .select_from(TicketEvent)
+            .where(
+                TicketEvent.ticket_id == ticket_id, TicketEvent.kind == "ticket_escalated", TicketEvent.actor != "desk"
+            ),
+        }
+        async with self._database.transaction(self._scope) as session:
+            return {kind: (await session.execute(statement)).scalar_one() for kind, statement in counts.items()}
+
+    async def _move(self, ticket_id: UUID, moment: datetime) -> None:
+        async with self._database.transaction(self._scope) as session:
+            await move_into_past(session, ticket_id, moment)
+
+
+def _counted_as(step: Step) -> str:
+    return {"note": "notes", "escalate": "escalations"}.get(step.do, "reviews")
+
+
+async def take(database: Database, scope: Scope, row: type[_WORK], *conditions: ColumnElement[bool]) -> list[Claim]:
+    """Lease work rows of one tenant, oldest first, whoever holds them now (compare `desk.db.leases.claim`)."""
+    async with database.transaction(scope) as session:
+        taken = await session.execute(
+            update(row)
+            .where(row.due_at.is_not(None), *conditions)
+            .values(lease_until=func.now() + _LEASE, fence=row.fence + 1, attempts=row.attempts + 1)
+            .returning(row.id, row.tenant_id, row.fence)
+        )
+        return [Claim(table_name(row), each.id, each.tenant_id, each.fence) for each in sorted(taken.all())]
