@@ -53,6 +53,15 @@ NO_NAME = word_set(
     "señora sr sra signor signora und y et"
 )
 
+ALSO_WORDS = word_set(
+    "mark will may rose grace hope faith joy frank bill rob drew sue art jack chase pat gene dean guy max "
+    "grant ray rich sandy dawn april june august summer autumn chance wade miles lance earnest major page "
+    "cliff angel christian iris ivy olive pearl ruby victor stone brook brooks king young long short black "
+    "white brown green gray good best more read reed reader field fields hill wood woods banks bush rice price "
+    "cook baker carter mason porter"
+)
+"""Names that an answer may well use as words: "Mark the sender as trusted"."""
+
 
 def greeted_names(answer: str) -> Iterator[re.Match[str]]:
     """Matches of whom an answer addresses, group `name`; the strongest sign of whose answer it was."""

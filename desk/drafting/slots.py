@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from desk.drafting.names import addressed_names, greeted_names, name_words, signed_names
+from desk.drafting.names import ALSO_WORDS, addressed_names, greeted_names, name_words, signed_names
 from desk.drafting.particulars import Particular, ParticularKind, particulars
 
 _OTHERS_NEEDED = 2
@@ -188,6 +188,11 @@ def _as_greeted(greeted: str, own: str) -> str:
 def _without_name(text: str, name: str) -> str:
     """Names inside an address that may stay, such as this customer's own, are left alone."""
     bounded = rf"(?<![\w@./-]){re.escape(name)}(?![\w@-]|\.\w)"
+    if name in ALSO_WORDS:
+        called = re.escape(name.capitalize())
+        bounded = (
+            rf"(?-i:(?<=, ){called}(?=[ \t]*(?:[,.!?]|\n|$))|(?<=[a-z] ){called}\b|\b{called}(?=, |!|['\u2019]s\b))"
+        )
     text = re.sub(rf"{bounded}['\u2019]s\b", "your", text, flags=re.IGNORECASE)
     title = r"(?:\b(?:mr|mrs|ms|miss|mx|dr|prof|herrn?|frau)\b\.?[ \t]+)?"
     return re.sub(rf"(?:,[ \t]*)?{title}{bounded}", "", text, flags=re.IGNORECASE)

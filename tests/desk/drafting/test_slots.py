@@ -142,3 +142,12 @@ def test_a_staff_signature_and_a_greeting_without_a_name_stay() -> None:
     answer = "Hello there,\n\nplease restart it.\n\nBest regards,\nKartika"
 
     assert SlotFiller(TicketFacts("Help", "Please"), [], []).fill(ApprovedAnswer("It hangs", answer)) == answer
+
+
+def test_a_name_that_is_also_a_word_goes_only_where_it_is_a_name() -> None:
+    answer = "Hi Mark, thanks for asking, Mark. Mark the sender as trusted and mark the folder. We wrote to Mark."
+    example = ApprovedAnswer("Spam. Thanks, Mark", answer, customer_name="Mark Will")
+
+    draft = SlotFiller(TicketFacts("Spam", "More spam"), [], []).fill(example)
+
+    assert draft == "Hi, thanks for asking. Mark the sender as trusted and mark the folder. We wrote to."
