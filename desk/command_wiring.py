@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from desk.installation import Installation
-
 if TYPE_CHECKING:
+    from desk.installation import Installation
     from learning.backtest.history import RefusedLine
     from learning.backtest.run import BacktestProgress
     from learning.history_import import ImportCounts

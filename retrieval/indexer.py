@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from uuid import UUID
 
 import numpy as np
@@ -93,9 +93,8 @@ class ChunkIndexer:
             if time.monotonic() - extended > self._lease_seconds / 4:
                 await self._keep(read)
                 extended = time.monotonic()
-        ends = list(accumulate(len(document.chunks) for document in read.values()))
-        starts = [0, *ends[:-1]]
-        return {held: vectors[start:end] for held, start, end in zip(read, starts, ends, strict=True)}
+        bounds = pairwise(accumulate((len(document.chunks) for document in read.values()), initial=0))
+        return {held: vectors[start:end] for held, (start, end) in zip(read, bounds, strict=True)}
 
     async def _keep(self, read: Mapping[Claim, _Read]) -> None:
         """A document whose lease was lost all the same finds out when it is stored."""

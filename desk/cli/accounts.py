@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
@@ -10,7 +11,9 @@ import click
 from desk.cli.connecting import run_with_installation
 from desk.cli.printing import print_json, print_table
 from desk.errors import NotFoundError
-from desk.installation import Installation
+
+if TYPE_CHECKING:
+    from desk.installation import Installation
 
 ROLE_NAMES = ("agent", "admin", "owner", "operator")
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from desk.cli.connecting import settings_with_database
 from desk.cli.printing import print_json
-from desk.doctor.findings import Finding
+
+if TYPE_CHECKING:
+    from desk.doctor import Finding
 
 _TEXT = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -64,7 +67,7 @@ def doctor(*, as_json: bool) -> None:
 
 def _examined() -> list[Finding]:
     from desk.db.embedded import EmbeddedDatabaseError
-    from desk.doctor import examine
+    from desk.doctor import Finding, examine
     from desk.wiring import build, database_address
 
     async def work() -> list[Finding]:

@@ -6,16 +6,18 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from desk.db.embedded import PostgresAddress, lease_server
-from desk.db.roles import DatabaseAddress
-from desk.installation import Installation
 from desk.secret import Secret
 from desk.settings import Settings, load_settings
+
+if TYPE_CHECKING:  # loading these takes longer than many a command
+    from desk.db.roles import DatabaseAddress
+    from desk.installation import Installation
 
 Result = TypeVar("Result")
 DATABASE_NAME = "draftdesk"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.progress import Progress, TaskID
 
 from desk.cli.connecting import run_with_installation
 from desk.cli.printing import print_json, progress_bar, write_json
-from desk.installation import Installation
+
+if TYPE_CHECKING:
+    from desk.installation import Installation
 
 _HISTORY = click.Path(exists=True, path_type=Path)
 

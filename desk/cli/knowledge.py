@@ -12,10 +12,10 @@ import click
 
 from desk.cli.connecting import run_with_installation
 from desk.cli.printing import print_json, progress_bar
-from desk.installation import Installation
 
 if TYPE_CHECKING:
     from desk.ingest import IngestResult
+    from desk.installation import Installation
 
 
 def _check_tenant(slug: str | None, *, is_global: bool) -> None:

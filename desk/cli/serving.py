@@ -17,7 +17,6 @@ import structlog
 
 from desk.cli.connecting import embedded_owner_url, settings_with_database
 from desk.db.embedded import EmbeddedPostgres
-from desk.first_run import prepare_database
 from desk.logs import configure_logs
 from desk.settings import Settings, load_settings
 from desk.supervisor import ChildSpec, Supervisor
@@ -44,6 +43,7 @@ def _prepare(settings: Settings, database: EmbeddedPostgres | None) -> dict[str,
     from dataclasses import replace
 
     from desk.demo import seed_demo
+    from desk.first_run import prepare_database
     from desk.wiring import database_address, running
 
     if database is not None:
@@ -144,6 +144,7 @@ async def _work(settings: Settings) -> None:
 def migrate(*, check: bool) -> None:
     """Bring the database to the newest schema."""
     from desk.db.migrate import pending_changes
+    from desk.first_run import prepare_database
     from desk.wiring import database_address
 
     with settings_with_database() as settings:
