@@ -21,6 +21,8 @@ from desk.knowledge import Upload
 _CONTENT = files("desk.demo") / "content"
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+_REVIEWS_OF_A_DRAFT = ("approve", "edit", "reject")
+REVIEWS = (*_REVIEWS_OF_A_DRAFT, "reply")
 GLOBAL_FOLDER = "global"
 TENANT_FOLDERS = ("larkspur", "tidewell")
 """The first is the one to look at; the second shows that it sees nothing of the first."""
@@ -42,7 +44,8 @@ class DemoCustomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Something that happened to a ticket after it was opened."""
 
-    do: Literal["customer", "note", "approve", "edit", "reject", "reply", "escalate"]
+    do: Literal["customer", "draft", "note", "approve", "edit", "reject", "reply", "escalate"]
+    """`draft`: the desk has written its draft by now, which reviewing one implies."""
     after: str
     """How long after the step before, such as `1h 20m`."""
     by: str = ""
@@ -74,6 +77,11 @@ class DemoTicket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For how long from now."""
     spam: bool = False
     steps: tuple[Step, ...] = ()
+
+    @property
+    def reviews_draft(self) -> bool:
+        """Whether its story rests on what the desk drafts, and so on the knowledge base."""
+        return any(step.do in _REVIEWS_OF_A_DRAFT for step in self.steps)
 
 
 class _TicketFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -36,7 +36,7 @@ from desk.models import GLOBAL_TENANT_ID, DocumentVersion
 
 _log = structlog.get_logger(__name__)
 _LOCK = 7361002
-_ARTICLES_AT_ONCE = 6
+_ARTICLES_AT_ONCE = 4
 
 
 async def seed_demo(installation: Installation) -> None:
@@ -54,11 +54,14 @@ async def seed_demo(installation: Installation) -> None:
         if (known and first is None) or (first is not None and await is_seeded(database, first)):
             return
         ids = {folder: await _tenant(database, tenant, known) for folder, tenant in tenants.items()}
-        logins, *_ = await asyncio.gather(
-            _logins(database, tenants, ids), _seed_knowledge(installation, database, tenants, ids)
-        )
-        for folder, tenant in tenants.items():
-            await _play(installation, database, folder, tenant, ids[folder], logins[folder])
+        knowledge = asyncio.create_task(_seed_knowledge(installation, database, tenants, ids))
+        try:
+            logins = await _logins(database, tenants, ids)
+            for folder, tenant in tenants.items():
+                await _play(_story(installation, database, tenant, ids[folder], logins[folder]), folder, knowledge)
+            await knowledge
+        finally:
+            knowledge.cancel()
         await hand_out(
             database,
             ids[TENANT_FOLDERS[0]],
@@ -117,21 +120,13 @@ async def _index(installation: Installation, database: Database, articles: Itera
             for held in await take(database, scope, DocumentVersion, DocumentVersion.id == version.id):
                 await installation.indexer.index(held.tenant_id, held.row_id, held.fence)
 
-    async with asyncio.TaskGroup() as group:
-        for scope, article in articles:
-            group.create_task(index(scope, article))
+    await asyncio.gather(*(index(scope, article) for scope, article in articles))
 
 
-async def _play(
-    installation: Installation,
-    database: Database,
-    folder: str,
-    tenant: DemoTenant,
-    tenant_id: UUID,
-    logins: dict[str, Login],
-) -> None:
-    """In the order in which the tickets came, so that later drafts rest on what earlier reviews taught."""
-    story = StoryDesk(
+def _story(
+    installation: Installation, database: Database, tenant: DemoTenant, tenant_id: UUID, logins: dict[str, Login]
+) -> StoryDesk:
+    return StoryDesk(
         database,
         tenant,
         tenant_id,
@@ -141,6 +136,15 @@ async def _play(
         learner=installation.learner,
         started=installation.clock.now(),
     )
+
+
+async def _play(story: StoryDesk, folder: str, knowledge: asyncio.Task[None]) -> None:
+    """In the order in which the tickets came, so that later drafts rest on what earlier reviews taught.
+
+    What people answered without a draft does not have to wait for the knowledge to be indexed.
+    """
     tickets = [ticket for about in load_tickets(folder).values() for ticket in about]
     for ticket in sorted(tickets, key=lambda each: -duration(each.age)):
+        if ticket.reviews_draft:
+            await knowledge
         await story.play(ticket)

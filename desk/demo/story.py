@@ -15,7 +15,7 @@ from desk.db.policies import table_name
 from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database
 from desk.delivery import DeliveryDesk
-from desk.demo.content import DemoTenant, DemoTicket, Step, duration
+from desk.demo.content import REVIEWS, DemoTenant, DemoTicket, Step, duration
 from desk.demo.logins import KEY_NAME
 from desk.demo.past import move_into_past
 from desk.drafting.pipeline import DraftingDesk
@@ -83,25 +83,25 @@ class StoryDesk:
     async def play(self, told: DemoTicket) -> None:
         """From the customer's first message to where the ticket stands today.
 
-        The newest draft of a ticket that nobody has touched yet is left to the worker.
+        Only drafts that the story goes on with are written here, the others are left to the worker.
         """
         moment = self._started - duration(told.age)
         ticket_id = await self._open(told)
-        if told.steps:
-            await self._write_draft(ticket_id)
-        await self._move(ticket_id, moment)
-        done = await self._done(ticket_id)
+        done = await self._done(ticket_id) if told.steps else {}
         for step in told.steps:
+            await self._move(ticket_id, moment)
             moment += duration(step.after)
             kind = _counted_as(step)
             if step.do == "customer":
                 await self._customer_writes(told, step, ticket_id)
+            elif step.do == "draft":
+                await self._write_draft(ticket_id)
             elif done[kind] > 0:
                 done[kind] -= 1
             else:
                 await self._do(step, self._people[step.by], ticket_id)
-            await self._finish_replies(ticket_id, step.outcome)
-            await self._move(ticket_id, moment)
+            if kind == "reviews":
+                await self._finish_replies(ticket_id, step.outcome)
         await self._settle(told, ticket_id)
         await self._move(ticket_id, moment)
 
@@ -128,10 +128,10 @@ class StoryDesk:
                     self._database, actor, ticket_id, body, based_on_seq=None, resolve=step.resolve, undo_seconds=0
                 )
             case "reject":
-                draft = await self._current_draft(ticket_id)
+                draft = await self._finished_draft(ticket_id)
                 await reject(self._database, actor, draft.id, reason=step.reason, correct_reply=body or None)
             case _:
-                draft = await self._current_draft(ticket_id)
+                draft = await self._finished_draft(ticket_id)
                 await approve(
                     self._database,
                     actor,
@@ -146,7 +146,6 @@ class StoryDesk:
     async def _customer_writes(self, told: DemoTicket, step: Step, ticket_id: UUID) -> None:
         new = NewMessage(step.body.strip(), f"demo-{told.id}-{told.steps.index(step)}")
         await accept_message(self._database, self._intake, ticket_id, new, debounce_seconds=0)
-        await self._write_draft(ticket_id)
 
     async def _write_draft(self, ticket_id: UUID) -> None:
         for held in await self._take(Draft, Draft.ticket_id == ticket_id, Draft.state == "writing"):
@@ -181,7 +180,8 @@ class StoryDesk:
             sorter = assignee or next(actor for actor in self._people.values() if actor.role == "agent")
             await change_ticket(self._database, sorter, ticket_id, change)
 
-    async def _current_draft(self, ticket_id: UUID) -> Draft:
+    async def _finished_draft(self, ticket_id: UUID) -> Draft:
+        await self._write_draft(ticket_id)
         async with self._database.transaction(self._scope) as session:
             draft = await current_draft(session, await session.get_one(Ticket, ticket_id))
         if draft is None:
@@ -211,7 +211,8 @@ class StoryDesk:
 
 
 def _counted_as(step: Step) -> str:
-    return {"note": "notes", "escalate": "escalations"}.get(step.do, "reviews")
+    kinds = {"note": "notes", "escalate": "escalations"} | dict.fromkeys(REVIEWS, "reviews")
+    return kinds.get(step.do, "")
 
 
 async def take(database: Database, scope: Scope, row: type[_WORK], *conditions: ColumnElement[bool]) -> list[Claim]:
