@@ -10,7 +10,6 @@ from uuid import UUID
 
 import httpx
 import pytest
-from cryptography.fernet import Fernet
 from litestar import Litestar
 
 from desk.accounts.identity import Actor
@@ -22,7 +21,7 @@ from desk.installation import Installation
 from desk.models import GLOBAL_TENANT_ID
 from desk.settings import load_settings
 from desk.wiring import build
-from tests.database import SECRET_KEY
+from tests.database import ENCRYPTION_KEY, SECRET_KEY
 
 PASSWORD = "correct horse battery"
 Client = httpx.AsyncClient
@@ -62,18 +61,18 @@ class People:
 
 
 @pytest.fixture
-def installation(database_address: DatabaseAddress, tmp_path: Path) -> Installation:
+def installation(fresh_address: DatabaseAddress, tmp_path: Path) -> Installation:
     settings = load_settings(
         {
             "DESK_DATA_DIR": str(tmp_path),
             "DESK_SECRET_KEY": SECRET_KEY.reveal(),
-            "DESK_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+            "DESK_ENCRYPTION_KEYS": ENCRYPTION_KEY.reveal(),
             "DESK_DEBOUNCE_SECONDS": "0",
             "DESK_PUBLIC_URL": "http://desk.test",
             "DESK_SELF_REGISTRATION": "1",
         }
     )
-    return build(settings, database_address)
+    return build(settings, fresh_address)
 
 
 @pytest.fixture

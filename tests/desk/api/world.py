@@ -1,0 +1,106 @@
+"""A tenant with something of everything, made through the API, and a worker that does what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, update
+
+from desk.db.leases import claim
+from desk.installation import Installation
+from desk.models import Delivery, Review
+from desk.work import duties
+from tests.desk.conftest import Client, Person
+
+ARTICLE = (
+    "# Resetting a password\n\nOpen the login page, choose Forgot password and enter your e-mail address. "
+    "The link we send is valid for 30 minutes."
+)
+QUESTION = {
+    "subject": "Forgot my password",
+    "body": "How do I reset my password? I cannot log in.",
+    "customer": {"external_id": "c-7", "email": "kim@example.com", "name": "Kim Larsen"},
+}
+
+
+async def do_due_work(installation: Installation) -> None:
+    """Documents first, then drafts, replies and what is learned; until nothing is due."""
+    kinds = sorted(duties(installation), key=lambda duty: duty.kind != "document_versions")
+    while True:
+        done = 0
+        for duty in kinds:
+            for held in await claim(installation.database, duty.kind, 20, 30.0):
+                await duty.work(held)
+                done += 1
+        if not done:
+            return
+
+
+async def close_undo_windows(installation: Installation, person: Person) -> None:
+    """As if ten seconds had gone by; replies are sent and learned from."""
+    async with installation.database.transaction(person.actor.scope) as session:
+        await session.execute(
+            update(Delivery).where(Delivery.state == "pending").values(due_at=func.now(), undo_until=func.now())
+        )
+        await session.execute(update(Review).where(Review.state == "waiting").values(due_at=func.now()))
+    await do_due_work(installation)
+
+
+@dataclass(frozen=True)
+class World:
+    """Ids by the name of the path parameter that takes them."""
+
+    ids: Mapping[str, str]
+    ticket: Mapping[str, Any]
+
+
+async def call(client: Client, person: Person, method: str, path: str, **options: Any) -> Any:
+    """The parsed answer of a call that must succeed."""
+    answer = await client.request(method, f"/api/v1{path}", headers=person.headers, **options)
+    assert answer.status_code < 300, f"{method} {path}: {answer.status_code} {answer.text}"
+    return answer.json() if answer.content else None
+
+
+async def drafted_ticket(client: Client, installation: Installation, person: Person, **changes: Any) -> dict[str, Any]:
+    made = await call(client, person, "POST", "/tickets", json={**QUESTION, **changes})
+    await do_due_work(installation)
+    ticket: dict[str, Any] = await call(client, person, "GET", f"/tickets/{made['id']}")
+    return ticket
+
+
+async def build_world(client: Client, installation: Installation, owner: Person) -> World:
+    document = await call(client, owner, "POST", "/documents", json={"title": "Passwords", "text": ARTICLE})
+    await do_due_work(installation)
+    rejected = await drafted_ticket(client, installation, owner)
+    rejection = {"reason": "say that the link is valid for 30 minutes"}
+    await call(client, owner, "POST", f"/drafts/{rejected['current_draft']['id']}/reject", json=rejection)
+    ticket = await drafted_ticket(client, installation, owner)
+    approval = {"based_on_seq": ticket["last_inbound_seq"]}
+    approved = await drafted_ticket(client, installation, owner)
+    sent = await call(client, owner, "POST", f"/drafts/{approved['current_draft']['id']}/approve", json=approval)
+    prompt = (await call(client, owner, "GET", "/prompts"))["items"][0]
+    copy = await call(client, owner, "POST", f"/prompts/{prompt['id']}/duplicate")
+    provider = {"name": "Own", "base_url": "https://llm.example.com/v1", "model": "m", "api_key": "sk-secret"}
+    person = {"email": "new@acme.test", "password": "a long enough password", "role": "agent"}
+    answered = await call(client, owner, "POST", f"/tickets/{rejected['id']}/messages", json=_REPLY)
+    assert answered["delivery"]["state"] == "pending"
+    await close_undo_windows(installation, owner)
+    ids = {
+        "ticket_id": ticket["id"],
+        "draft_id": ticket["current_draft"]["id"],
+        "delivery_id": sent["delivery"]["id"],
+        "document_id": document["id"],
+        "example_id": (await call(client, owner, "GET", "/examples"))["items"][0]["id"],
+        "correction_id": (await call(client, owner, "GET", "/corrections"))["items"][0]["id"],
+        "prompt_id": copy["id"],
+        "connection_id": (await call(client, owner, "GET", "/connections"))["items"][0]["id"],
+        "provider_id": (await call(client, owner, "POST", "/model-providers", json=provider))["id"],
+        "user_id": (await call(client, owner, "POST", "/users", json=person))["id"],
+        "key_id": (await call(client, owner, "POST", "/keys", json={"name": "k"}))["id"],
+    }
+    return World(ids, await call(client, owner, "GET", f"/tickets/{ticket['id']}"))
+
+
+_REPLY = {"from": "agent", "body": "Please use the Forgot password link on the login page."}
