@@ -72,7 +72,7 @@ class Ingestion:
             documents = select(Document.id, Document.title).where(
                 Document.tenant_id == self._scope.tenant_id, ~Document.is_deleted
             )
-            rows = (await session.execute(documents.order_by(Document.id))).tuples().all()
+            rows = (await session.execute(documents.order_by(Document.id))).all()
         for start in range(0, len(rows), _TOGETHER):
             names: dict[UUID, str] = {}
             async with self._database.transaction(self._scope) as session:
@@ -147,7 +147,7 @@ class Ingestion:
             )
             return [
                 (version_id, IngestResult("", state, count if state == "indexed" else 0, reason, document_id, number))
-                for version_id, document_id, number, state, reason, count in rows.tuples()
+                for version_id, document_id, number, state, reason, count in rows
             ]
 
 

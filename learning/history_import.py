@@ -271,7 +271,7 @@ async def _identified(session: AsyncSession, keys: set[tuple[str, str]]) -> dict
             CustomerIdentity.kind.in_({kind for kind, _ in keys}),
         )
     )
-    return {(kind, value): customer_id for kind, value, customer_id in rows.tuples()}
+    return {(kind, value): customer_id for kind, value, customer_id in rows}
 
 
 async def _identify(session: AsyncSession, added: dict[tuple[str, str], UUID]) -> dict[tuple[str, str], UUID]:

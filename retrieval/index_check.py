@@ -81,7 +81,7 @@ async def check_indexes(database: Database, embedder: Embedder, tenant_id: UUID)
             )
         ).one()
         reached = await last_sequence(session, tenant_id)
-    count, first, last = logged.tuple()
+    count, first, last = logged
     # Old entries are pruned from the front, so only the stretch that is left must be whole.
     gaps = 0 if count == 0 else (last - first + 1 - count) + (reached - last)
     return IndexCheck(tuple(sources), gaps)

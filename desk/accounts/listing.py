@@ -39,7 +39,7 @@ async def tenant_people(database: Database, tenant_id: UUID) -> list[TenantPerso
             .join(Membership, Membership.user_id == User.id)
             .order_by(User.email)
         )
-        return [TenantPerson(*row) for row in rows.tuples()]
+        return [TenantPerson(*row) for row in rows]
 
 
 async def tenant_keys(database: Database, scope: Scope) -> list[ApiKey]:

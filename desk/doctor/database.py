@@ -31,7 +31,7 @@ async def reachable(address: DatabaseAddress) -> Finding:
             row = await connection.execute(
                 text("SELECT current_setting('server_version_num')::int, current_setting('server_version')")
             )
-            number, version = row.one().tuple()
+            number, version = row.one()
     finally:
         await engine.dispose()
     if number < OLDEST_VERSION:

@@ -83,7 +83,7 @@ async def language_models(installation: Installation) -> Finding:
                 .where(ModelCall.created_at > since)
                 .group_by(ModelCall.provider, ModelCall.outcome)
             )
-            for provider, outcome, count, detail in rows.tuples():
+            for provider, outcome, count, detail in rows:
                 asked += count
                 answered += count if outcome == "answered" else 0
                 if outcome != "answered":

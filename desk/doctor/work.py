@@ -66,7 +66,7 @@ async def stuck(database: Database) -> Finding:
                         columns.last_error.is_not(None),
                     )
                 )
-                count, reason = failing.one().tuple()
+                count, reason = failing.one()
                 if count:
                     problems.append(f"{tenant.slug}: {count} of {table_name(row)} fail again and again ({reason})")
             uncertain = await session.execute(select(func.count()).where(Delivery.state == "uncertain"))
