@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import html
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
+import asyncpg
 import structlog
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.response import Redirect
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from desk.errors import DeskError, ServiceUnavailableError, SignInRequiredError
@@ -115,6 +117,8 @@ def problem_of(request: Request[Any, Any, Any], error: Exception) -> Problem:
             return Problem(400, _TITLES[400], _sentence(_summary(fields)), fields)
     if isinstance(error, HTTPException) and error.status_code < 500:
         return _from_http(error)
+    if isinstance(error, RecursionError):
+        return Problem(400, _TITLES[400], "The body is nested too deeply.")
     known = _from_database(error)
     if known is not None:
         _log.warning("request_failed", path=request.scope["path"], error=type(error).__name__)
@@ -137,15 +141,26 @@ def _from_database(error: Exception) -> Problem | None:
     away = Problem(
         503, ServiceUnavailableError.title, "The database cannot be reached right now; nothing was stored. Try again."
     )
-    if isinstance(error, (PoolTimeoutError, ConnectionError, TimeoutError)):
+    if isinstance(error, (PoolTimeoutError, ConnectionError, TimeoutError, asyncpg.PostgresError)):
+        return away  # raw errors of the driver come from connecting only; those of statements are wrapped
+    if isinstance(error, OSError) and _came_from(error, "asyncpg"):
         return away
     if not isinstance(error, DBAPIError):
         return None
     state = str(getattr(error.orig, "sqlstate", None) or "")
     if state.startswith("22") or "DataError" in type(error.orig).__name__ or isinstance(error.orig, UnicodeError):
         return Problem(400, _TITLES[400], "A value has characters or a size that cannot be stored.")
+    connecting = error.statement is None and not isinstance(error, IntegrityError)
     transient = state[:2] in {"08", "53", "57", "40"} or state in {"55P03", "25006"}
-    return away if transient or error.connection_invalidated or not state else None
+    return away if transient or connecting or error.connection_invalidated else None
+
+
+def _came_from(error: Exception, package: str) -> bool:
+    """Whether any frame the error passed through belongs to the package."""
+    return any(
+        str(frame.f_globals.get("__name__", "")).partition(".")[0] == package
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    )
 
 
 def _field_errors(error: ValidationException) -> tuple[dict[str, str], ...]:

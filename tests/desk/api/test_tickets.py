@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from desk.installation import Installation
 from tests.desk.api.world import ARTICLE, QUESTION, call, close_undo_windows, do_due_work, drafted_ticket
 from tests.desk.conftest import Client, People, Person
@@ -215,12 +217,13 @@ async def test_trying_a_question_or_a_replay_stores_nothing(
     tried = await call(client, owner, "POST", "/playground", json=asked)
     assert (tried["id"], tried["ticket_id"]) == (None, None)
     assert "choose Forgot password" in tried["body"]
-    weights = {"global_kb": 1, "tenant_kb": 0, "example": 0, "correction": 0}
+    weights = {"global_kb": 1, "tenant_kb": 3, "example": 0, "correction": 0}
     replayed = await call(
         client, owner, "POST", f"/drafts/{ticket['current_draft']['id']}/replay", json={"weights": weights}
     )
     assert replayed["ticket_id"] == ticket["id"]
-    assert max(source["weighted_score"] for source in replayed["sources"]) == 0
+    best = replayed["sources"][0]
+    assert best["weighted_score"] == pytest.approx(0.75 * best["score"], abs=0.001)
     assert await call(client, owner, "GET", "/usage") == before
     assert await call(client, owner, "GET", f"/tickets/{ticket['id']}") == ticket
     unknown = await client.post("/api/v1/playground", json={**asked, "prompt_id": str(uuid4())}, headers=owner.headers)
