@@ -30,3 +30,13 @@ def fold(text: str) -> str:
     """For comparing: compatibility form, no case, no accents."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(character for character in decomposed if not unicodedata.combining(character))
+
+
+_EDGES = ".,;:!?\"'`()[]{}<>*_|~-\u2026\u00bf\u00a1\u00b4\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb\u2013\u2014"
+"""Signs that only surround words; `+` and `#` do not, for C++ and C# are not C."""
+
+
+def question_key(text: str) -> str:
+    """What makes two wordings of a question the same: case, spacing and the signs around words make no difference."""
+    plain = unicodedata.normalize("NFKC", clean_line(text)).casefold()
+    return " ".join(stripped for word in plain.split() if (stripped := word.strip(_EDGES)))

@@ -45,6 +45,11 @@ def count_tokens(text: str) -> int:
     return len(_tokenizer(None).encode(_encodable(text), add_special_tokens=False))
 
 
+def is_known_word(word: str) -> bool:
+    """Whether the model's vocabulary holds this lower-case word whole, as it does the 20,000 commonest English ones."""
+    return _tokenizer(None).token_to_id(word) is not None
+
+
 def model_input(texts: Sequence[str]) -> list[list[int]]:
     """Token ids per text as the model reads them: special tokens added, cut at MAX_TOKENS."""
     encodings = _tokenizer(MAX_TOKENS).encode_batch([_encodable(text) for text in texts])
