@@ -9,11 +9,18 @@ from collections.abc import Sequence
 
 from litestar.types import ControllerRouterHandler
 
+from ui.pages.knowledge import Knowledge, OneDocument
+from ui.pages.learned import Corrections, Examples
 from ui.pages.live import live
+from ui.pages.people import Keys, People
+from ui.pages.playground import Playground, decision
+from ui.pages.prompts import Prompts
 from ui.pages.queue import Queue
 from ui.pages.replying import Deliveries, Replying
+from ui.pages.settings import Sending, Settings
 from ui.pages.signing_in import Account, SigningIn
 from ui.pages.tickets import Tickets
+from ui.pages.tuning import Weights
 from ui.rendering import PagesPlugin, error_page, static_files
 
 __all__ = ["PagesPlugin", "error_page", "page_handlers"]
@@ -21,4 +28,25 @@ __all__ = ["PagesPlugin", "error_page", "page_handlers"]
 
 def page_handlers() -> Sequence[ControllerRouterHandler]:
     """Every page of the desk, and its static files."""
-    return (SigningIn, Account, Queue, Tickets, Replying, Deliveries, live, static_files())
+    return (
+        SigningIn,
+        Account,
+        Queue,
+        Tickets,
+        Replying,
+        Deliveries,
+        Knowledge,
+        OneDocument,
+        Examples,
+        Corrections,
+        Prompts,
+        Weights,
+        Playground,
+        decision,
+        Settings,
+        Sending,
+        People,
+        Keys,
+        live,
+        static_files(),
+    )

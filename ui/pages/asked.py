@@ -51,3 +51,12 @@ def _assignee(value: str | None) -> UUID | Literal["none"] | None:
     except ValueError as error:
         msg = "that person is not known"
         raise InvalidInputError(msg) from error
+
+
+def asked_span(request: Request[Any, Any, Any]) -> tuple[int | None, int | None, int | None]:
+    """`version`, `from` and `to` of a cited passage; what is missing or no number is None."""
+    numbers = [str(request.query_params.get(name) or "") for name in ("version", "from", "to")]
+    version, start, end = (
+        int(each) if each.isascii() and each.isdigit() and len(each) < 10 else None for each in numbers
+    )
+    return version, start, end

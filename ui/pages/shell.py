@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from jinja2_fragments.litestar import HTMXBlockTemplate
-from litestar import Request
+from litestar import MediaType, Request, Response
 from sqlalchemy import select
 
 from desk.accounts.identity import Actor, Permission
 from desk.accounts.users import TenantRole, memberships_of
 from desk.installation import Installation
-from desk.models import Tenant
+from desk.models import ChannelPolicy, Tenant, TenantSettings
 from desk.tickets import view_counts
 from ui.presenting.queue import ViewLink, view_links
 from ui.presenting.words import Choices
@@ -53,6 +54,9 @@ class Shell:
     settings_address: str = ""
     may: dict[str, bool] = field(default_factory=dict[str, bool])
     """By permission: what is not allowed is not offered."""
+    sends_automatically: bool = False
+    """Some channel may send without a person."""
+    sending_stopped: bool = False
 
 
 def settings_address(actor: Actor) -> str:
@@ -68,6 +72,8 @@ async def shell(
     async with installation.database.transaction(actor.scope) as session:
         name = (await session.execute(select(Tenant.name).where(Tenant.id == actor.tenant_id))).scalar_one()
         counts = await view_counts(session, actor.user_id) if actor.may(Permission.TICKETS) else None
+        stopped = (await session.execute(select(TenantSettings.sending_stopped))).scalar_one()
+        modes = set((await session.execute(select(ChannelPolicy.mode))).scalars())
     others = await memberships_of(installation.database, actor.user_id) if actor.user_id else []
     theme = request.cookies.get("theme", "")
     return Shell(
@@ -80,6 +86,8 @@ async def shell(
         theme=theme if theme in THEMES else "",
         side_closed=request.cookies.get("side") == "closed",
         settings_address=settings_address(actor),
+        sends_automatically=bool(modes - {"off"}),
+        sending_stopped=stopped,
         may={str(permission): actor.may(permission) for permission in Permission},
     )
 
@@ -105,7 +113,6 @@ async def page_or_content(
     template: str,
     *,
     area: str,
-    status_code: int = 200,
     **context: Any,
 ) -> HTMXBlockTemplate:
     """The whole page; for a form of the page itself, its `content` block."""
@@ -114,5 +121,21 @@ async def page_or_content(
         rendered = part_of_page(template, ["content"], shell=shown, **context)
     else:
         rendered = whole_page(template, shown, **context)
-    rendered.status_code = status_code
     return rendered
+
+
+def told(rendered: HTMXBlockTemplate, words: str) -> HTMXBlockTemplate:
+    """With a short message at the bottom of the page; `words` are plain ASCII."""
+    rendered.headers["HX-Trigger-After-Swap"] = json.dumps({"desk-toast": {"words": words}})
+    return rendered
+
+
+def leave_for(address: str) -> Response[str]:
+    """Tells htmx to go to another page."""
+    return Response("", headers={"HX-Redirect": address}, media_type=MediaType.HTML)
+
+
+def gone(words: str) -> Response[str]:
+    """An empty part in place of what was removed, with a short message."""
+    told_by = {"HX-Trigger-After-Swap": json.dumps({"desk-toast": {"words": words}})}
+    return Response("", headers=told_by, media_type=MediaType.HTML)

@@ -14,7 +14,7 @@ from desk.plain_text import excerpt
 from desk.policy.decide import REASON_TEXTS
 from desk.tickets import DraftView
 from ui.presenting.texts import Piece, failed_marks, marked
-from ui.presenting.words import CHECKS, SOURCE_KINDS, WRITERS, Chip, counted, level_chip
+from ui.presenting.words import CHECKS, SOURCE_KINDS, WRITERS, Chip, counted, level_chip, topic_words
 
 Shows = Literal["writing", "failed", "none", "prefilled", "banner", "collapsed", "notes"]
 _PARTS = {
@@ -192,9 +192,7 @@ def _with_decision(view: DraftView, tickets_of_examples: dict[UUID, UUID]) -> di
 
 
 def _facts(draft: Draft) -> list[tuple[str, str]]:
-    intent = draft.intent or {}
-    topic = str(intent.get("label", "other")).replace("_", " ")
-    facts = [("Topic", f"{topic} ({100 * intent.get('certainty', 0):.0f} %)")]
+    facts = [("Topic", topic_words(draft.intent or {}))]
     facts.append(("Writer", WRITERS.get(draft.writer or "", draft.writer or "unknown")))
     if draft.model:
         facts.append(("Model", draft.model))

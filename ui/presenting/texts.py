@@ -11,6 +11,8 @@ from typing import Any, Literal
 _URL = re.compile(r"https?://[^\s<>\"'`{}|\\^\[\]]+", re.IGNORECASE)
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 MOST_COMPARED_WORDS = 6_000
+LONGEST_SHOWN = 120_000
+"""Characters of a document on one page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,13 @@ class Piece:
     text: str
     href: str = ""
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    pieces: list[Piece]
+    is_cut: bool
+    """Only a part of the text is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +90,15 @@ def word_difference(before: str, after: str) -> list[DifferencePiece]:
     return pieces
 
 
-def line_difference(before: str, after: str) -> list[DiffLine]:
-    """A unified difference without its file header."""
-    kinds: dict[str, Literal["same", "removed", "added", "place"]] = {
-        "+": "added",
-        "-": "removed",
-        "@": "place",
-        " ": "same",
-    }
-    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=4))[2:]
-    return [DiffLine(kinds[line[:1]], line if line.startswith("@") else line[1:]) for line in lines]
+def diff_lines(unified: Sequence[str]) -> list[DiffLine]:
+    """The lines of a unified difference, each with what it says."""
+    kinds: dict[str, Literal["same", "removed", "added", "place"]] = {"+": "added", "-": "removed", "@": "place"}
+    return [DiffLine(kinds.get(line[:1], "same"), line if line[:1] == "@" else line[1:]) for line in unified]
 
 
-def passage(text: str, start: int | None, end: int | None) -> list[Piece]:
-    """A document's text with the cited passage set apart."""
-    if start is None or end is None:
-        return [Piece(text)]
-    return marked(text, [(start, end, "cited")])
+def passage(text: str, start: int | None, end: int | None) -> Passage:
+    """A document's text with the cited passage set apart; of a very long one, what stands around it."""
+    first = 0 if start is None else max(0, start - LONGEST_SHOWN // 2)
+    shown = text[first : first + LONGEST_SHOWN]
+    marks = [] if start is None or end is None else [(start - first, end - first, "cited")]
+    return Passage(marked(shown, marks), is_cut=len(shown) < len(text))

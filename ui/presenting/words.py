@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
 
 from desk.ports import Clock
 
@@ -119,5 +121,15 @@ def age_by(clock: Clock) -> Callable[[datetime], str]:
     return age_now
 
 
+def topic_words(intent: Mapping[str, Any]) -> str:
+    """The guessed topic and how sure the guess is."""
+    return f"{str(intent.get('label', 'other')).replace('_', ' ')} ({100 * intent.get('certainty', 0):.0f} %)"
+
+
 def counted(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
+
+
+def query_string(values: Mapping[str, str]) -> str:
+    """What is empty is left out."""
+    return urlencode({name: value for name, value in values.items() if value})

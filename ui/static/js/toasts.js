@@ -21,4 +21,5 @@ new MutationObserver((changes) => {
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful && event.detail.elt.matches("[data-undo]")) event.detail.elt.closest(".toast")?.remove();
 });
+document.addEventListener("desk-toast", (event) => showToast(event.detail.words));
 for (const toast of document.querySelectorAll("#toasts > *")) schedule(toast);

@@ -1,0 +1,384 @@
+"""Settings of the desk's work: channels, sending, escalation, writing, models."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Request, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, URLEncodedBody
+from litestar.response import Template
+
+from desk.accounts.identity import Actor, Permission
+from desk.accounts.preferences import EscalationRules, load_preferences, save_preferences
+from desk.accounts.providers import (
+    MOST_PROVIDERS,
+    NewProvider,
+    ProviderChange,
+    add_provider,
+    change_provider,
+    get_provider,
+    list_providers,
+)
+from desk.connections import ConnectionChange, change_connection, list_connections, renew_signing_secret
+from desk.egress import EgressRules
+from desk.errors import InvalidInputError
+from desk.installation import Installation
+from desk.paging import LARGEST_PAGE
+from desk.policy.tenant_policy import ChannelChange, PolicyChange, change_policy, read_policy
+from desk.web.permissions import needs
+from ui.pages.shell import page_or_content, part_of_page, shell, told
+from ui.pages.tuning import number_from
+from ui.presenting.settings import (
+    channel_policies,
+    lines,
+    listed,
+    settings_tabs,
+    shown_connection,
+    shown_provider,
+    ticket_example,
+)
+
+
+class ConnectionForm(msgspec.Struct):
+    name: str = ""
+    callback_url: str = ""
+    status_url: str = ""
+    active: str = ""
+
+
+class ChannelForm(msgspec.Struct):
+    mode: str = "off"
+    threshold: str = ""
+    daily_cap: str = ""
+    ticket_cap: str = ""
+    delay_seconds: str = ""
+
+
+class WritingForm(msgspec.Struct):
+    tone: str = ""
+    signature: str = ""
+    disclaimer: str = ""
+    allowed_links: str = ""
+
+
+class ProviderForm(msgspec.Struct):
+    name: str = ""
+    base_url: str = ""
+    model: str = ""
+    api_key: str = ""
+    active: str = ""
+
+    def __repr__(self) -> str:
+        return f"ProviderForm(name={self.name!r}, model={self.model!r})"
+
+
+class Settings(Controller):
+    path = "/settings"
+    opt = needs(Permission.TUNING)
+    include_in_schema = False
+
+    @get("/channels")
+    async def channels(
+        self,
+        request: Request[Any, Any, Any],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        return await _channels(request, installation, actor)
+
+    @post("/channels/{connection_id:uuid}", status_code=200)
+    async def change_channel(
+        self,
+        request: Request[Any, Any, Any],
+        connection_id: FromPath[UUID],
+        data: URLEncodedBody[ConnectionForm],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        rules = EgressRules(frozenset(installation.settings.egress_allowed_hosts))
+        change = ConnectionChange(
+            name=data.name, callback_url=data.callback_url, status_url=data.status_url, active=bool(data.active)
+        )
+        async with installation.database.transaction(actor.scope) as session:
+            await change_connection(session, connection_id, change, rules)
+        return told(await _channels(request, installation, actor), "Channel saved.")
+
+    @post("/channels/{connection_id:uuid}/secret", status_code=200)
+    async def renew_secret(
+        self,
+        request: Request[Any, Any, Any],
+        connection_id: FromPath[UUID],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        """The new one is on this page and nowhere else."""
+        async with installation.database.transaction(actor.scope) as session:
+            _, secret = await renew_signing_secret(session, connection_id)
+        return await _channels(request, installation, actor, secret=secret, secret_of=connection_id)
+
+    @get("/sending")
+    async def sending(
+        self,
+        request: Request[Any, Any, Any],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        return await _sending(request, installation, actor)
+
+    @post("/sending/{channel:str}", status_code=200)
+    async def change_sending(
+        self,
+        request: Request[Any, Any, Any],
+        channel: FromPath[str],
+        data: URLEncodedBody[ChannelForm],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        change = ChannelChange(
+            channel=channel,
+            mode=data.mode,
+            threshold=number_from("threshold", data.threshold),
+            daily_cap=_whole("daily_cap", data.daily_cap),
+            ticket_cap=_whole("ticket_cap", data.ticket_cap),
+            delay_seconds=_whole("delay_seconds", data.delay_seconds),
+        )
+        async with installation.database.transaction(actor.scope) as session:
+            await change_policy(session, PolicyChange(channels=[change]))
+        return told(await _sending(request, installation, actor), "Sending saved.")
+
+    @get("/escalation")
+    async def escalation(
+        self,
+        request: Request[Any, Any, Any],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        return await _escalation(request, installation, actor)
+
+    @post("/escalation", status_code=200)
+    async def change_escalation(
+        self,
+        request: Request[Any, Any, Any],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        form = await request.form()
+        rules = EscalationRules(
+            keywords=listed(str(form.get("keywords", ""))),
+            topics=tuple(str(topic) for topic in form.getall("topics", [])),
+            minimum_reply_characters=_whole("shortest reply", str(form.get("minimum_reply_characters", ""))),
+            chat_threshold=number_from("chat threshold", str(form.get("chat_threshold", ""))) / 100,
+        )
+        async with installation.database.transaction(actor.scope) as session:
+            await change_policy(session, PolicyChange(escalation=rules))
+        return told(await _escalation(request, installation, actor), "Escalation saved.")
+
+    @get("/writing")
+    async def writing(
+        self,
+        request: Request[Any, Any, Any],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        return await _writing(request, installation, actor)
+
+    @post("/writing", status_code=200)
+    async def change_writing(
+        self,
+        request: Request[Any, Any, Any],
+        data: URLEncodedBody[WritingForm],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        async with installation.database.transaction(actor.scope) as session:
+            preferences = await load_preferences(session)
+            changed = msgspec.structs.replace(
+                preferences,
+                tone=data.tone.strip(),
+                signature=data.signature.replace("\r\n", "\n").strip(),
+                disclaimer=data.disclaimer.strip(),
+            )
+            await save_preferences(session, changed)
+            await change_policy(session, PolicyChange(allowed_links=list(listed(data.allowed_links))))
+        return told(await _writing(request, installation, actor), "Writing saved.")
+
+    @get("/models")
+    async def models(
+        self,
+        request: Request[Any, Any, Any],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        return await _models(request, installation, actor)
+
+    @post("/models", status_code=200)
+    async def add_model(
+        self,
+        request: Request[Any, Any, Any],
+        data: URLEncodedBody[ProviderForm],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        new = NewProvider(data.name, data.base_url, data.model, data.api_key)
+        async with installation.database.transaction(actor.scope) as session:
+            await add_provider(session, new)
+        return told(await _models(request, installation, actor), "Provider added.")
+
+    @post("/models/{provider_id:uuid}", status_code=200)
+    async def change_model(
+        self,
+        request: Request[Any, Any, Any],
+        provider_id: FromPath[UUID],
+        data: URLEncodedBody[ProviderForm],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        """An empty key leaves the stored one as it is."""
+        change = ProviderChange(
+            name=data.name,
+            base_url=data.base_url,
+            model=data.model,
+            active=bool(data.active),
+            api_key=data.api_key or msgspec.UNSET,
+        )
+        async with installation.database.transaction(actor.scope) as session:
+            await change_provider(session, provider_id, change)
+        return told(await _models(request, installation, actor), "Provider saved.")
+
+    @post("/models/{provider_id:uuid}/delete", status_code=200)
+    async def remove_model(
+        self,
+        request: Request[Any, Any, Any],
+        provider_id: FromPath[UUID],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        async with installation.database.transaction(actor.scope) as session:
+            await session.delete(await get_provider(session, provider_id))
+        return told(await _models(request, installation, actor), "Provider removed.")
+
+
+class Sending(Controller):
+    """The kill switch, on every page of everybody who works the queue."""
+
+    path = "/sending"
+    include_in_schema = False
+
+    @post("/stop", status_code=200, opt=needs(Permission.TICKETS))
+    async def stop(
+        self,
+        request: Request[Any, Any, Any],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        async with installation.database.transaction(actor.scope) as session:
+            await change_policy(session, PolicyChange(stopped=True))
+        return await _switch(request, installation, actor, "Automatic sending is stopped.")
+
+    @post("/resume", status_code=200, opt=needs(Permission.TUNING))
+    async def resume(
+        self,
+        request: Request[Any, Any, Any],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        async with installation.database.transaction(actor.scope) as session:
+            await change_policy(session, PolicyChange(stopped=False))
+        return await _switch(request, installation, actor, "Automatic sending goes on.")
+
+
+async def _switch(request: Request[Any, Any, Any], installation: Installation, actor: Actor, words: str) -> Any:
+    around = await shell(request, installation, actor, area="")
+    return told(part_of_page("settings_sending.html", ["switch"], shell=around, oob=True), words)
+
+
+async def _page(
+    request: Request[Any, Any, Any], installation: Installation, actor: Actor, name: str, **context: Any
+) -> Any:
+    return await page_or_content(
+        request,
+        installation,
+        actor,
+        f"settings_{name}.html",
+        area="settings",
+        tabs=settings_tabs(actor),
+        tab=name,
+        **context,
+    )
+
+
+async def _channels(
+    request: Request[Any, Any, Any],
+    installation: Installation,
+    actor: Actor,
+    *,
+    secret: str = "",
+    secret_of: UUID | None = None,
+) -> Any:
+    async with installation.database.transaction(actor.scope) as session:
+        page = await list_connections(session, limit=LARGEST_PAGE, offset=0)
+    return await _page(
+        request,
+        installation,
+        actor,
+        "channels",
+        connections=[shown_connection(row) for row in page.items],
+        example=ticket_example(installation.settings.public_url),
+        secret=secret,
+        secret_of=secret_of,
+    )
+
+
+async def _sending(request: Request[Any, Any, Any], installation: Installation, actor: Actor) -> Any:
+    async with installation.database.transaction(actor.scope) as session:
+        policy = await read_policy(session)
+        connections = await list_connections(session, limit=LARGEST_PAGE, offset=0)
+    channels = channel_policies(policy.channels, connections.items)
+    return await _page(request, installation, actor, "sending", channels=channels)
+
+
+async def _escalation(request: Request[Any, Any, Any], installation: Installation, actor: Actor) -> Any:
+    async with installation.database.transaction(actor.scope) as session:
+        rules = (await load_preferences(session)).escalation
+    known = [(intent.label, intent.title) for intent in installation.intents]
+    return await _page(
+        request, installation, actor, "escalation", rules=rules, keywords=", ".join(rules.keywords), topics=known
+    )
+
+
+async def _writing(request: Request[Any, Any, Any], installation: Installation, actor: Actor) -> Any:
+    async with installation.database.transaction(actor.scope) as session:
+        preferences = await load_preferences(session)
+    return await _page(
+        request,
+        installation,
+        actor,
+        "writing",
+        preferences=preferences,
+        allowed_links=lines(preferences.allowed_links),
+    )
+
+
+async def _models(request: Request[Any, Any, Any], installation: Installation, actor: Actor) -> Any:
+    async with installation.database.transaction(actor.scope) as session:
+        page = await list_providers(session, limit=LARGEST_PAGE, offset=0)
+    return await _page(
+        request,
+        installation,
+        actor,
+        "models",
+        providers=[shown_provider(row) for row in page.items],
+        may_add=page.total < MOST_PROVIDERS,
+        has_shared=await installation.models.for_tenant(actor.tenant_id) is not None and page.total == 0,
+    )
+
+
+def _whole(name: str, given: str) -> int:
+    value = number_from(name, given)
+    if value != int(value):
+        msg = f"{name.replace('_', ' ')} must be a whole number"
+        raise InvalidInputError(msg)
+    return int(value)

@@ -1,0 +1,108 @@
+"""What was learned, with where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from desk.models import Correction, Example
+from ui.presenting.learning import change_words
+from ui.presenting.words import CHANGES, Chip, Choices
+
+STATES: Choices = (("active", "In use"), ("set_aside", "Set aside"), ("retired", "Retired"))
+_CHIPS = {
+    "active": Chip("In use", "good"),
+    "set_aside": Chip("Set aside", "fair", title="Not used until somebody has looked"),
+    "retired": Chip("Retired", "line"),
+}
+_ORIGINS = {
+    "approved": "Draft approved",
+    "authored": "Written by an agent",
+    "imported": "Imported from ticket history",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    words: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Looked up for all items of a page at once."""
+
+    tickets: Mapping[UUID, int]
+    """Numbers by id."""
+    documents: Mapping[UUID, str]
+    """Titles by id."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedItem:
+    id: UUID
+    address: str
+    question: str
+    chip: Chip
+    state_reason: str
+    origin: str
+    author: str
+    moment: datetime
+    ticket: Link | None
+    documents: Sequence[Link]
+    answer: str = ""
+    avoid: str = ""
+    instead: str = ""
+    notes: str = ""
+    changes: Sequence[tuple[str, str]] = field(default_factory=tuple[tuple[str, str], ...])
+    """Kind and words of each change."""
+
+
+def shown_example(row: Example, origins: Origins) -> LearnedItem:
+    return LearnedItem(
+        id=row.id,
+        address=f"/examples/{row.id}",
+        question=row.question.strip(),
+        chip=_CHIPS[row.state],
+        state_reason=row.state_reason,
+        origin=_ORIGINS[row.origin],
+        author=row.author,
+        moment=row.answered_at,
+        ticket=_ticket(row.ticket_id, origins),
+        documents=_documents(row.document_ids, origins),
+        answer=row.answer,
+    )
+
+
+def shown_correction(row: Correction, origins: Origins) -> LearnedItem:
+    changes = tuple(
+        (CHANGES.get(each["kind"], str(each["kind"]).replace("_", " ")), change_words(each["before"], each["after"]))
+        for each in row.changes
+    )
+    return LearnedItem(
+        id=row.id,
+        address=f"/corrections/{row.id}",
+        question=row.question.strip(),
+        chip=_CHIPS[row.state],
+        state_reason=row.state_reason,
+        origin="Draft rejected or corrected",
+        author=row.author,
+        moment=row.created_at,
+        ticket=_ticket(row.ticket_id, origins),
+        documents=_documents(row.document_ids, origins),
+        avoid=row.avoid,
+        instead=row.instead,
+        notes=row.notes,
+        changes=changes,
+    )
+
+
+def _ticket(ticket_id: UUID | None, origins: Origins) -> Link | None:
+    number = origins.tickets.get(ticket_id) if ticket_id else None
+    return None if number is None else Link(f"#{number}", f"/tickets/{ticket_id}?view=all")
+
+
+def _documents(ids: Sequence[UUID], origins: Origins) -> list[Link]:
+    return [Link(title, f"/knowledge/{each}") for each in ids if (title := origins.documents.get(each)) is not None]
