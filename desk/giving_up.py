@@ -9,7 +9,7 @@ from desk.models import Delivery, DocumentVersion, Draft, Review
 
 _BACKOFF_SECONDS = 15.0
 _Given = Draft | Delivery | Review | DocumentVersion
-_ROWS: dict[str, type[_Given]] = {
+WORK_ROWS: dict[str, type[_Given]] = {
     "drafts": Draft,
     "deliveries": Delivery,
     "reviews": Review,
@@ -20,7 +20,7 @@ _ROWS: dict[str, type[_Given]] = {
 async def note_failure(database: Database, held: Claim, reason: str, *, most_attempts: int) -> None:
     """Raises LostLeaseError when someone else has the row by now."""
     async with database.transaction(held.scope) as session:
-        row = await hold(session, _ROWS[held.kind], held)
+        row = await hold(session, WORK_ROWS[held.kind], held)
         if isinstance(row, Delivery) and row.state == "sending":
             # Nobody knows whether it went out: the lease ends, and whoever claims it looks it up.
             row.last_error = reason

@@ -17,14 +17,15 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from desk.db.leases import Claim, LostLeaseError, claim
+from desk.db.leases import Claim, LostLeaseError, claim, extend
 from desk.db.unit_of_work import Database
 from desk.errors import DeskError
-from desk.giving_up import note_failure
+from desk.giving_up import WORK_ROWS, note_failure
 from desk.heartbeat import beat
 
 _log = structlog.get_logger(__name__)
 HEARTBEAT_SECONDS = 10.0
+_CLAIMS_PER_ATTEMPT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +101,36 @@ class WorkLoop:
             return []
 
     async def _do(self, duty: Duty, held: Claim) -> None:
+        renewal = asyncio.create_task(self._keep_lease(held), name=f"lease:{held.row_id}")
         try:
+            if held.fence > duty.most_attempts * _CLAIMS_PER_ATTEMPT:
+                # It never got as far as failing: whatever it does, it takes its worker with it.
+                await note_failure(self._database, held, "it ended the worker again and again", most_attempts=0)
+                return
             await duty.work(held)
-        except LostLeaseError:
-            _log.info("lease_lost", kind=held.kind, row=str(held.row_id))
+        except LostLeaseError as error:
+            _log.info("lease_lost", kind=held.kind, row=str(held.row_id), reason=str(error))
         except Exception as error:
             _log.exception("work_failed", kind=held.kind, row=str(held.row_id))
             reason = error.detail if isinstance(error, DeskError) else f"an unexpected error: {type(error).__name__}"
             # When it was the database that went away, this fails too, and the end of the lease brings the row back.
             with suppress(LostLeaseError, SQLAlchemyError, OSError, TimeoutError):
                 await note_failure(self._database, held, reason, most_attempts=duty.most_attempts)
+        finally:
+            renewal.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewal
+
+    async def _keep_lease(self, held: Claim) -> None:
+        """Renew the lease while the work goes on, so that a short one is enough to notice a dead worker."""
+        while True:
+            await asyncio.sleep(self._lease_seconds / 3)
+            try:
+                await extend(self._database, WORK_ROWS[held.kind], held, self._lease_seconds)
+            except LostLeaseError:
+                return
+            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                _log.warning("lease_not_renewed", kind=held.kind, row=str(held.row_id), error=_first_line(error))
 
     async def _beat(self, name: str) -> None:
         while not self._stopping.is_set():

@@ -49,7 +49,7 @@ SETTINGS = (
     Setting("DESK_TOKEN_MINUTES", "30", "Lifetime of an access token."),
     Setting("DESK_UNDO_SECONDS", "10", "How long a reply waits after approval before it is sent and learned from."),
     Setting("DESK_DEBOUNCE_SECONDS", "2", "How long a draft waits for further messages of the same customer."),
-    Setting("DESK_LEASE_SECONDS", "90", "How long a worker holds a piece of work before another may take it."),
+    Setting("DESK_LEASE_SECONDS", "30", "After how long without a sign of life a worker's work is taken over."),
     Setting("DESK_POLL_SECONDS", "1.5", "How often a worker looks for work that no wake-up announced."),
     Setting("DESK_WORKER_CONCURRENCY", "4", "Pieces of work one worker does at once."),
     Setting("DESK_WEB_WORKERS", "1", "Web processes."),

@@ -73,14 +73,16 @@ async def claim_these(
         )
         .returning(row_type.id, row_type.tenant_id, fence)
     )
-    return [Claim(str(row_type.__tablename__), *row) for row in claimed.tuples()]
+    return [Claim(str(row_type.__tablename__), *row) for row in claimed]
 
 
 async def hold(session: AsyncSession, row_type: type[_Row], held: Claim) -> _Row:
     """The claimed row, locked until the transaction ends. Raises LostLeaseError when the fence is stale."""
     row = await session.get(row_type, held.row_id, with_for_update=True, populate_existing=True)
-    if row is None or not isinstance(row, Work) or row.fence != held.fence:
-        raise LostLeaseError(f"{held.kind} {held.row_id}")
+    if row is None or not isinstance(row, Work):
+        raise LostLeaseError(f"{held.kind} {held.row_id} is gone")
+    if row.fence != held.fence:
+        raise LostLeaseError(f"{held.kind} {held.row_id} was claimed again ({row.fence} after {held.fence})")
     return row
 
 
@@ -102,7 +104,9 @@ async def database_time(session: AsyncSession) -> datetime:
 async def extend(database: Database, row_type: type[TenantRow], held: Claim, seconds: float) -> None:
     """Ask for more time in the middle of long work. Raises LostLeaseError when it is too late."""
     columns: Any = row_type
-    still_mine: ColumnElement[bool] = (columns.id == held.row_id) & (columns.fence == held.fence)
+    still_mine: ColumnElement[bool] = (
+        (columns.id == held.row_id) & (columns.fence == held.fence) & columns.lease_until.is_not(None)
+    )
     async with database.transaction(held.scope) as session:
         changed = await session.execute(
             update(row_type)

@@ -6,11 +6,12 @@ and the scope is told to PostgreSQL at the start of each transaction so that row
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, event, or_, text
+from advanced_alchemy.types import GUID
+from sqlalchemy import ColumnElement, Result, bindparam, event, or_, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, with_loader_criteria
 from sqlalchemy.orm.unitofwork import UOWTransaction
@@ -63,31 +64,34 @@ def _tell_database(session: Session, _: SessionTransaction, connection: Connecti
     )
 
 
-def _filter_by_tenant(state: ORMExecuteState) -> None:
-    if (state.is_update or state.is_delete or state.is_insert) and state.is_executemany:
+def _filter_by_tenant(state: ORMExecuteState) -> Result[Any] | None:
+    if state.is_executemany and (state.is_update or state.is_delete or state.is_insert):
         msg = "bulk writes by key escape the tenant filter; write one statement with a WHERE instead"
         raise TenantLeakError(msg)
-    if state.session.info.get(UNFILTERED) or state.is_column_load or state.is_relationship_load:
-        return
+    if state.session.info.get(UNFILTERED) or state.is_insert or state.is_column_load or state.is_relationship_load:
+        return None
     tenant_id = session_scope(state.session).tenant_id or _NOBODY
-    criteria = _readable_by(tenant_id) if state.is_select else _owned_by(tenant_id)
-    state.statement = state.statement.options(with_loader_criteria(TenantRow, criteria, include_aliases=True))
+    state.statement = state.statement.options(_READABLE if state.is_select else _OWNED)
+    state.parameters = state.parameters or {}
+    return state.invoke_statement(params={_PARAMETER: tenant_id})
 
 
-# SQLAlchemy turns the variables these functions close over into bound parameters, once for each class they meet:
-# they may only be compared in SQL, never tested in Python.
-def _owned_by(tenant_id: UUID) -> Callable[[type[TenantRow]], ColumnElement[bool]]:
-    return lambda row: row.tenant_id == tenant_id
+_PARAMETER = "scope_tenant"
+_TENANT = bindparam(_PARAMETER, type_=GUID())
 
 
-def _readable_by(tenant_id: UUID) -> Callable[[type[TenantRow]], ColumnElement[bool]]:
-    def criteria(row: type[TenantRow]) -> ColumnElement[bool]:
-        own = row.tenant_id == tenant_id
-        return or_(own, row.tenant_id == GLOBAL_TENANT_ID) if row.access == "tenant_and_global" else own
-
-    return criteria
+def _owned(row: type[TenantRow]) -> ColumnElement[bool]:
+    return row.tenant_id == _TENANT
 
 
+def _readable(row: type[TenantRow]) -> ColumnElement[bool]:
+    return or_(_owned(row), row.tenant_id == GLOBAL_TENANT_ID) if row.access == "tenant_and_global" else _owned(row)
+
+
+# Made once, with the tenant as a named parameter: a criterion that closes over the tenant itself is cached by its
+# code, and was seen to filter by another statement's value.
+_OWNED = with_loader_criteria(TenantRow, _owned, include_aliases=True, track_closure_variables=False)
+_READABLE = with_loader_criteria(TenantRow, _readable, include_aliases=True, track_closure_variables=False)
 _NOBODY = UUID(int=2**128 - 1)
 
 
