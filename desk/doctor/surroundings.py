@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from datetime import timedelta
 
@@ -22,6 +23,10 @@ LITTLE_FREE_BYTES = 1024 * 1024 * 1024
 _LATELY = timedelta(hours=1)
 
 
+async def disk(installation: Installation) -> Finding:
+    return await asyncio.to_thread(_disk, installation)
+
+
 async def indexes(installation: Installation) -> Finding:
     """Every tenant's indexes are built once more in memory and compared with the rows and the log."""
     problems: list[str] = []
@@ -35,8 +40,11 @@ async def indexes(installation: Installation) -> Finding:
     return judged("indexes", problems, f"{items} items can be found")
 
 
-async def disk(installation: Installation) -> Finding:
-    free = shutil.disk_usage(installation.settings.data_dir).free
+def _disk(installation: Installation) -> Finding:
+    folder = installation.settings.data_dir
+    # Where everything else is given by settings, nothing has been written into the data folder yet.
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
     detail = f"{free / 1e9:.1f} GB free in the data folder"
     if free < LEAST_FREE_BYTES:
         return Finding("disk", "fail", f"{detail}: make room, or the database stops")

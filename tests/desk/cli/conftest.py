@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from click.testing import CliRunner, Result
 from desk.cli import cli
 from desk.db.crypto import key_ring
 from desk.db.roles import DatabaseAddress
-from tests.database import ENCRYPTION_KEY, SECRET_KEY, TestServer
+from tests.database import ENCRYPTION_KEY, SECRET_KEY
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,6 @@ def fresh_desk(fresh_address: DatabaseAddress, tmp_path: Path) -> Generator[Comm
         yield command
 
 
-@pytest.fixture
-def owner_url(fresh_address: DatabaseAddress) -> str:
-    assert fresh_address.owner is not None
-    return fresh_address.owner.render_as_string(hide_password=False)
-
-
-__all__ = ["Command", "TestServer"]
+async def in_thread(work: Callable[..., Any], *arguments: str, **options: str) -> Any:
+    """Commands start an event loop of their own."""
+    return await asyncio.to_thread(work, *arguments, **options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from uuid import UUID
 
@@ -17,33 +16,33 @@ from desk.db.roles import DatabaseAddress
 from desk.db.unit_of_work import Database
 from desk.errors import ConflictError, NotFoundError, SignInRequiredError
 from tests.database import ENCRYPTION_KEY, SECRET_KEY
-from tests.desk.cli.conftest import Command
+from tests.desk.cli.conftest import Command, in_thread
 
 PASSWORD = "correct horse battery"
 
 
 async def test_a_key_speaks_for_its_tenant_until_it_is_revoked(desk: Command, database: Database) -> None:
-    made = await _in_thread(desk.json, "tenants", "create", "Key Hosting")
-    key = (await _in_thread(desk.json, "keys", "create", "--tenant", made["slug"], "--name", "shop"))["key"]
+    made = await in_thread(desk.json, "tenants", "create", "Key Hosting")
+    key = (await in_thread(desk.json, "keys", "create", "--tenant", made["slug"], "--name", "shop"))["key"]
     tokens = TokenDesk(database, SECRET_KEY, SystemClock(), 30)
     actor = await tokens.identify(key)
     assert actor.tenant_id == UUID(made["tenant_id"])
     assert actor.may(Permission.TICKETS)
 
-    (listed,) = await _in_thread(desk.json, "keys", "list", "--tenant", made["slug"])
+    (listed,) = await in_thread(desk.json, "keys", "list", "--tenant", made["slug"])
     assert (listed["name"], listed["revoked"]) == ("shop", False)
     assert key.startswith(listed["start"])
     assert key not in str(listed)
-    await _in_thread(desk.run, "keys", "revoke", listed["id"], "--tenant", made["slug"])
+    await in_thread(desk.run, "keys", "revoke", listed["id"], "--tenant", made["slug"])
     with pytest.raises(SignInRequiredError):
         await tokens.identify(key)
     with pytest.raises(NotFoundError):
-        await _in_thread(desk.run, "keys", "revoke", listed["id"], "--tenant", made["slug"])
+        await in_thread(desk.run, "keys", "revoke", listed["id"], "--tenant", made["slug"])
 
 
 async def test_scopes_narrow_what_a_key_may_do(desk: Command, database: Database) -> None:
-    slug = await _in_thread(desk.new_tenant)
-    made = await _in_thread(
+    slug = await in_thread(desk.new_tenant)
+    made = await in_thread(
         desk.json, "keys", "create", "--tenant", slug, "--name", "importer", "--scopes", "tickets, knowledge"
     )
     actor = await TokenDesk(database, SECRET_KEY, SystemClock(), 30).identify(made["key"])
@@ -52,18 +51,18 @@ async def test_scopes_narrow_what_a_key_may_do(desk: Command, database: Database
 
 
 async def test_people_sign_in_with_the_password_from_standard_input(desk: Command, database: Database) -> None:
-    slug = await _in_thread(desk.new_tenant)
+    slug = await in_thread(desk.new_tenant)
     address = f"anna@{slug}.example"
     create = ("users", "create", "--tenant", slug, "--email", address, "--role", "agent", "--password-stdin")
-    made = await _in_thread(desk.json, *create, text=f"{PASSWORD}\n")
+    made = await in_thread(desk.json, *create, text=f"{PASSWORD}\n")
     assert await verify_login(database, address, PASSWORD) == UUID(made["user_id"])
-    (listed,) = await _in_thread(desk.json, "users", "list", "--tenant", slug)
+    (listed,) = await in_thread(desk.json, "users", "list", "--tenant", slug)
     assert (listed["email"], listed["role"]) == (address, "agent")
     with pytest.raises(ConflictError):
-        await _in_thread(desk.run, *create, text=f"{PASSWORD}\n")
+        await in_thread(desk.run, *create, text=f"{PASSWORD}\n")
 
     changed = ("users", "set-password", "--email", address, "--password-stdin")
-    await _in_thread(desk.run, *changed, text="another long password\n")
+    await in_thread(desk.run, *changed, text="another long password\n")
     with pytest.raises(SignInRequiredError):
         await verify_login(database, address, PASSWORD)
     assert await verify_login(database, address, "another long password") == UUID(made["user_id"])
@@ -94,8 +93,3 @@ def test_credentials_can_be_read_with_the_new_key_alone_after_rotation(
 def _keys_check(desk: Command) -> str:
     checks = json.loads(desk.run("doctor", "--json").stdout)["checks"]
     return next(check["outcome"] for check in checks if check["name"] == "keys")
-
-
-async def _in_thread(work, *arguments, **options):
-    """Commands start an event loop of their own."""
-    return await asyncio.to_thread(work, *arguments, **options)
