@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Select, func, select
@@ -10,16 +11,20 @@ from sqlalchemy import Select, func, select
 from desk.db.index_log import Source, last_sequence
 from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database
-from desk.models import Chunk, Correction, Document, Embedding, Example, IndexLogEntry
+from desk.models import Chunk, Correction, Document, Embedding, Example, FaqPhrasing, IndexLogEntry
 from desk.ports import Embedder
+from retrieval.faq.embedding import published_phrasings
 from retrieval.tenant_index import SOURCES, TenantIndex
+
+FAQ: Final = "faq"
 
 
 @dataclass(frozen=True, slots=True)
 class SourceCheck:
     source: Source
     items: int
-    """What ought to be found: chunks of current versions, active examples and corrections."""
+    """What ought to be found: chunks of current versions, active examples and corrections, phrasings of published
+    FAQs."""
     missing: int
     """Items without a vector of the current model: they are not found."""
     leftover: int
@@ -57,7 +62,7 @@ async def check_indexes(database: Database, embedder: Embedder, tenant_id: UUID)
     async with database.transaction(Scope(tenant_id)) as session:
         await index.refresh(session)
         sources: list[SourceCheck] = []
-        for source in SOURCES:
+        for source in (*SOURCES, FAQ):
             wanted = set((await session.execute(_searchable(source, tenant_id))).scalars())
             held = set(
                 (
@@ -70,9 +75,8 @@ async def check_indexes(database: Database, embedder: Embedder, tenant_id: UUID)
                     )
                 ).scalars()
             )
-            sources.append(
-                SourceCheck(source, len(wanted), len(wanted - held), len(held - wanted), len(index.sources[source]))
-            )
+            in_memory = len(index.faqs if source == FAQ else index.sources[source])
+            sources.append(SourceCheck(source, len(wanted), len(wanted - held), len(held - wanted), in_memory))
         logged = (
             await session.execute(
                 select(func.count(), func.min(IndexLogEntry.sequence), func.max(IndexLogEntry.sequence)).where(
@@ -94,5 +98,7 @@ def _searchable(source: Source, tenant_id: UUID) -> Select[UUID]:
             .join(Document, Document.id == Chunk.document_id)
             .where(Chunk.tenant_id == tenant_id, ~Document.is_deleted, Chunk.version == Document.current_version)
         )
+    if source == FAQ:
+        return published_phrasings(tenant_id).with_only_columns(FaqPhrasing.id)
     row = Example if source == "example" else Correction
     return select(row.id).where(row.tenant_id == tenant_id, row.state == "active")

@@ -17,6 +17,7 @@ from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database
 from desk.models import Chunk, Correction, Embedding, Example
 from desk.ports import Embedder
+from retrieval.faq.embedding import embed_faqs_anew, embed_missing_faqs
 from retrieval.ingestion.chunking import embedding_text
 from retrieval.query import question_text
 
@@ -36,11 +37,11 @@ async def embed_again(database: Database, embedder: Embedder, tenant_id: UUID) -
         async with database.transaction(Scope(tenant_id)) as session:
             await put_items(session, source, ids, vectors, embedder.model)
         done += len(ids)
-    return done
+    return done + await embed_missing_faqs(database, embedder, tenant_id, BATCH)
 
 
 async def embed_learned_anew(database: Database, embedder: Embedder, tenant_id: UUID) -> int:
-    """Every active example and correction, whatever vector it has; what is no longer active is no longer found.
+    """Every active example, correction and FAQ, whatever vector it has; what is no longer active is not found.
 
     Returns how many were embedded. Documents are rebuilt by indexing them again.
     """
@@ -56,7 +57,7 @@ async def embed_learned_anew(database: Database, embedder: Embedder, tenant_id: 
             await remove_items(session, source, list((await session.execute(stale.distinct())).scalars()))
         for start in range(0, len(ids), BATCH):
             done += await _embed_questions(database, embedder, tenant_id, source, ids[start : start + BATCH])
-    return done
+    return done + await embed_faqs_anew(database, embedder, tenant_id, BATCH)
 
 
 async def _embed_questions(

@@ -19,12 +19,14 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.db.index_log import Source, last_sequence
-from desk.models import Chunk, Correction, Document, Embedding, Example, IndexLogEntry
+from desk.models import Chunk, Correction, Document, Embedding, Example, FaqPhrasing, IndexLogEntry
 from desk.ports import Vectors
+from retrieval.faq.index import FaqIndex
 from retrieval.query import question_text
 from retrieval.source_index import SourceIndex
 
 SOURCES: tuple[Source, ...] = ("knowledge", "example", "correction")
+"""Those that are searched together; the FAQs have an index of their own kind."""
 _MOST_CHANGES = 2_000
 """More changes than this at once are cheaper to take in by reading everything anew."""
 
@@ -32,6 +34,7 @@ _MOST_CHANGES = 2_000
 _NO_HEADINGS: list[str] = []
 ItemRow = ResultRow[UUID, bytes, str, str, list[str]]
 ItemQuery = Select[UUID, bytes, str, str, list[str]]
+PhrasingRow = ResultRow[UUID, UUID, str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class IndexedItem:
 
 
 class TenantIndex:
-    """Three source indexes at one point of the tenant's log. Refreshing is serialised, searching is not."""
+    """Three source indexes and the FAQs at one point of the tenant's log. Refreshing is serialised, searching not."""
 
     def __init__(self, tenant_id: UUID, model: str, dimension: int) -> None:
         self.tenant_id = tenant_id
@@ -52,10 +55,11 @@ class TenantIndex:
         self._loaded = False
         self.sequence: int = 0
         self.sources: dict[Source, SourceIndex] = {source: SourceIndex(dimension) for source in SOURCES}
+        self.faqs = FaqIndex(dimension)
 
     @property
     def nbytes(self) -> int:
-        return sum(source.nbytes for source in self.sources.values())
+        return self.faqs.nbytes + sum(source.nbytes for source in self.sources.values())
 
     async def refresh(self, session: AsyncSession) -> None:
         """Bring the indexes up to what is committed; one cheap statement when nothing changed."""
@@ -93,6 +97,8 @@ class TenantIndex:
         for source in SOURCES:
             rows = (await session.execute(self._items(source))).all()
             fresh[source] = await asyncio.to_thread(self._build, source, rows)
+        phrasings = (await session.execute(self._phrasings())).all()
+        self.faqs = await asyncio.to_thread(self._build_faqs, phrasings)
         self.sources = fresh
 
     async def _apply(self, session: AsyncSession, changes: list[ResultRow[str, UUID, str]]) -> None:
@@ -110,6 +116,30 @@ class TenantIndex:
                     index.upsert(item_id, found[item_id].text, found[item_id].vector)
                 else:
                     index.remove(item_id)
+        await self._apply_faqs(session, {row.item_id for row in changes if row.source == "faq"})
+
+    async def _apply_faqs(self, session: AsyncSession, changed: set[UUID]) -> None:
+        if not changed:
+            return
+        rows = await session.execute(self._phrasings().where(Embedding.item_id.in_(changed)))
+        for row in rows.all():
+            _put(self.faqs, row)
+            changed.discard(row.id)
+        for item_id in changed:
+            self.faqs.remove(item_id)
+
+    def _build_faqs(self, rows: Sequence[PhrasingRow]) -> FaqIndex:
+        index = FaqIndex(self._dimension)
+        for row in rows:
+            _put(index, row)
+        return index
+
+    def _phrasings(self) -> Select[UUID, UUID, str, bytes]:
+        return (
+            select(FaqPhrasing.id, FaqPhrasing.faq_id, FaqPhrasing.text, Embedding.vector)
+            .join(Embedding, Embedding.item_id == FaqPhrasing.id)
+            .where(Embedding.source == "faq", Embedding.model == self.model, Embedding.tenant_id == self.tenant_id)
+        )
 
     def _build(self, source: Source, rows: Sequence[ItemRow]) -> SourceIndex:
         index = SourceIndex(self._dimension)
@@ -139,4 +169,13 @@ class TenantIndex:
     def _read(self, source: Source, row: ItemRow) -> IndexedItem:
         item_id, raw, title, text, heading_path = row
         shown = "\n".join((title, *heading_path, text)) if source == "knowledge" else question_text(text)
-        return IndexedItem(item_id, shown, np.frombuffer(raw, dtype="<f4").astype(np.float32, copy=False))
+        return IndexedItem(item_id, shown, _vector(raw))
+
+
+def _put(index: FaqIndex, row: PhrasingRow) -> None:
+    item_id, faq_id, text, raw = row
+    index.upsert(item_id, faq_id, text, _vector(raw))
+
+
+def _vector(raw: bytes) -> Vectors:
+    return np.frombuffer(raw, dtype="<f4").astype(np.float32, copy=False)

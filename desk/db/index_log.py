@@ -20,7 +20,8 @@ from desk.db.tenancy import session_scope
 from desk.models import Embedding, IndexCounter, IndexLogEntry
 from desk.ports import Vectors
 
-Source = Literal["knowledge", "example", "correction"]
+Source = Literal["knowledge", "example", "correction", "faq"]
+"""What `item_id` names: a chunk, an example, a correction, a phrasing of a FAQ."""
 
 
 async def put_items(

@@ -12,6 +12,7 @@ from desk.models.accounts import (
 )
 from desk.models.base import GLOBAL_TENANT_ID, Row, TenantRow, Work
 from desk.models.drafts import Decision, Delivery, Draft, DraftSource, ModelCall, Review
+from desk.models.faqs import Faq, FaqPhrasing
 from desk.models.knowledge import (
     Chunk,
     Correction,
@@ -52,6 +53,8 @@ __all__ = [
     "DraftSource",
     "Embedding",
     "Example",
+    "Faq",
+    "FaqPhrasing",
     "InboxEntry",
     "IndexCounter",
     "IndexLogEntry",

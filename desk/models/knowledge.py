@@ -14,7 +14,7 @@ from sqlalchemy.types import String, Text
 
 from desk.models.base import Access, TenantRow, Work, belongs_to, due_index, one_of
 
-SOURCE_KINDS = ("knowledge", "example", "correction")
+SOURCE_KINDS = ("knowledge", "example", "correction", "faq")
 
 
 class Document(TenantRow):

@@ -54,6 +54,8 @@ class ChannelPolicy(TenantRow):
     daily_cap: Mapped[int] = mapped_column(default=100)
     ticket_cap: Mapped[int] = mapped_column(default=3)
     delay_seconds: Mapped[int] = mapped_column(default=60)
+    faq_send: Mapped[bool] = mapped_column(default=False)
+    """Whether the answer of a FAQ that surely fits goes out without a person (design section 5)."""
 
 
 class ProcessHeartbeat(Row):
