@@ -22,6 +22,8 @@ from desk.web.permissions import needs
 
 LONGEST_QUERY = 10_000
 MOST_HITS = 50
+DRAFT_SOURCES: tuple[SourceKind, ...] = ("global_kb", "tenant_kb", "example", "correction")
+"""What a draft is written from."""
 SOURCES: tuple[SourceKind, ...] = get_args(SourceKind)
 
 
@@ -78,7 +80,7 @@ async def search(
         weights=preferences.weights,
         confidence=preferences.confidence,
         top_k=k,
-        sources=_sources(sources) if sources else Question.sources,
+        sources=_sources(sources) if sources is not None else DRAFT_SOURCES,
     )
     evidence = await installation.retriever.gather(question)
     return SearchAnswer(

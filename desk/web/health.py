@@ -5,6 +5,7 @@ A check says `ok`, `off` where nothing is configured, or in a sentence what is w
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import time
 from collections.abc import Awaitable, Callable
@@ -28,6 +29,7 @@ from desk.web.waiting import work_waiting
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 INDEXING_BEHIND_SECONDS = 900.0
 EMBEDDER_CHECK_SECONDS = 60.0
+SECONDS_FOR_A_CHECK = 3.0
 OK = "ok"
 OFF = "off"
 _OPT = {**PUBLIC, "skip_session": True}
@@ -89,7 +91,8 @@ class HealthController(Controller):
 
 async def _guarded(check: Callable[[], Awaitable[str]]) -> str:
     try:
-        return await check()
+        async with asyncio.timeout(SECONDS_FOR_A_CHECK):
+            return await check()
     except (SQLAlchemyError, OSError, TimeoutError, psycopg.Error, PoolTimeout) as error:
         return f"cannot be reached ({type(error).__name__})"
 
