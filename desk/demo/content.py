@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from enum import IntEnum
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Literal
@@ -21,11 +22,22 @@ from desk.knowledge import Upload
 _CONTENT = files("desk.demo") / "content"
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
-_REVIEWS_OF_A_DRAFT = ("approve", "edit", "reject")
-REVIEWS = (*_REVIEWS_OF_A_DRAFT, "reply")
+_REVIEWS_OF_A_DRAFT = frozenset({"approve", "edit", "reject"})
+REVIEWS = _REVIEWS_OF_A_DRAFT | {"reply"}
 GLOBAL_FOLDER = "global"
 TENANT_FOLDERS = ("larkspur", "tidewell")
 """The first is the one to look at; the second shows that it sees nothing of the first."""
+
+
+class Stage(IntEnum):
+    """When a ticket's story can be played."""
+
+    UNTAUGHT = 0
+    """While the desk has learned nothing: its draft is to fail."""
+    BY_PEOPLE = 1
+    """Nobody looks at a draft in it, so the knowledge base need not be indexed yet."""
+    WITH_KNOWLEDGE = 2
+    """People review what the desk drafts from knowledge and from what it has learned."""
 
 
 class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,9 +91,11 @@ class DemoTicket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps: tuple[Step, ...] = ()
 
     @property
-    def reviews_draft(self) -> bool:
-        """Whether its story rests on what the desk drafts, and so on the knowledge base."""
-        return any(step.do in _REVIEWS_OF_A_DRAFT for step in self.steps)
+    def stage(self) -> Stage:
+        doing = {step.do for step in self.steps}
+        if doing & _REVIEWS_OF_A_DRAFT:
+            return Stage.WITH_KNOWLEDGE
+        return Stage.UNTAUGHT if "draft" in doing else Stage.BY_PEOPLE
 
 
 class _TicketFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

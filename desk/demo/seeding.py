@@ -7,7 +7,7 @@ origin, tickets by their external id, steps by counting what they leave behind.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -17,12 +17,15 @@ from sqlalchemy import text
 
 from desk.accounts.preferences import load_preferences, save_preferences
 from desk.accounts.tenants import all_tenants, create_tenant
+from desk.db.leases import Claim
 from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database
 from desk.demo.content import (
     GLOBAL_FOLDER,
     TENANT_FOLDERS,
     DemoTenant,
+    DemoTicket,
+    Stage,
     duration,
     load_articles,
     load_tenant,
@@ -37,6 +40,7 @@ from desk.models import GLOBAL_TENANT_ID, DocumentVersion
 _log = structlog.get_logger(__name__)
 _LOCK = 7361002
 _ARTICLES_AT_ONCE = 4
+_TICKETS_AT_ONCE = 3
 
 
 async def seed_demo(installation: Installation) -> None:
@@ -104,23 +108,25 @@ async def _logins(
 async def _seed_knowledge(
     installation: Installation, database: Database, tenants: dict[str, DemoTenant], ids: dict[str, UUID]
 ) -> None:
-    articles = [(Scope(GLOBAL_TENANT_ID), article) for article in load_articles(GLOBAL_FOLDER)]
-    for folder, tenant in tenants.items():
-        articles += [(Scope(ids[folder]), article) for article in load_articles(folder, tenant.help_host)]
-    await _index(installation, database, articles)
-
-
-async def _index(installation: Installation, database: Database, articles: Iterable[tuple[Scope, Upload]]) -> None:
-    """Several at once, so that the embedder gets their texts in one batch."""
+    articles = {Scope(GLOBAL_TENANT_ID): load_articles(GLOBAL_FOLDER)}
+    articles |= {Scope(ids[folder]): load_articles(folder, tenant.help_host) for folder, tenant in tenants.items()}
     free = asyncio.Semaphore(_ARTICLES_AT_ONCE)
+    await asyncio.gather(*(_index(installation, database, scope, articles[scope], free) for scope in articles))
 
-    async def index(scope: Scope, article: Upload) -> None:
+
+async def _index(
+    installation: Installation, database: Database, scope: Scope, articles: list[Upload], free: asyncio.Semaphore
+) -> None:
+    """Several at once, so that the embedder gets their texts in one batch."""
+    largest = installation.settings.maximum_upload_bytes
+    versions = [await take_in(database, scope, article, maximum_bytes=largest) for article in articles]
+
+    async def index(held: Claim) -> None:
         async with free:
-            version = await take_in(database, scope, article, maximum_bytes=installation.settings.maximum_upload_bytes)
-            for held in await take(database, scope, DocumentVersion, DocumentVersion.id == version.id):
-                await installation.indexer.index(held.tenant_id, held.row_id, held.fence)
+            await installation.indexer.index(held.tenant_id, held.row_id, held.fence)
 
-    await asyncio.gather(*(index(scope, article) for scope, article in articles))
+    waiting = await take(database, scope, DocumentVersion, DocumentVersion.id.in_([each.id for each in versions]))
+    await asyncio.gather(*(index(held) for held in waiting))
 
 
 def _story(
@@ -139,12 +145,20 @@ def _story(
 
 
 async def _play(story: StoryDesk, folder: str, knowledge: asyncio.Task[None]) -> None:
-    """In the order in which the tickets came, so that later drafts rest on what earlier reviews taught.
+    """All tickets come in in the order of their age; then their stories are told, stage by stage.
 
-    What people answered without a draft does not have to wait for the knowledge to be indexed.
+    Within a stage they do not touch each other, so some are played at once.
     """
     tickets = [ticket for about in load_tickets(folder).values() for ticket in about]
-    for ticket in sorted(tickets, key=lambda each: -duration(each.age)):
-        if ticket.reviews_draft:
+    tickets.sort(key=lambda each: -duration(each.age))
+    ids = await story.open(tickets)
+    free = asyncio.Semaphore(_TICKETS_AT_ONCE)
+
+    async def play(ticket: DemoTicket) -> None:
+        async with free:
+            await story.play(ticket, ids[ticket.id])
+
+    for stage in Stage:
+        if stage is Stage.WITH_KNOWLEDGE:
             await knowledge
-        await story.play(ticket)
+        await asyncio.gather(*(play(ticket) for ticket in tickets if ticket.steps and ticket.stage is stage))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -80,16 +80,17 @@ class StoryDesk:
         self._learner = learner
         self._started = started
 
-    async def play(self, told: DemoTicket) -> None:
-        """From the customer's first message to where the ticket stands today.
+    async def open(self, tickets: Sequence[DemoTicket]) -> dict[str, UUID]:
+        """The customers' first messages come in. Their drafts are the worker's, unless a story goes on with them."""
+        ids = {told.id: await self._open(told) for told in tickets}
+        await self._move({ids[told.id]: self._started - duration(told.age) for told in tickets})
+        return ids
 
-        Only drafts that the story goes on with are written here, the others are left to the worker.
-        """
+    async def play(self, told: DemoTicket, ticket_id: UUID) -> None:
+        """From the customer's first message to where the ticket stands today."""
         moment = self._started - duration(told.age)
-        ticket_id = await self._open(told)
-        done = await self._done(ticket_id) if told.steps else {}
+        done = await self._done(ticket_id)
         for step in told.steps:
-            await self._move(ticket_id, moment)
             moment += duration(step.after)
             kind = _counted_as(step)
             if step.do == "customer":
@@ -102,8 +103,9 @@ class StoryDesk:
                 await self._do(step, self._people[step.by], ticket_id)
             if kind == "reviews":
                 await self._finish_replies(ticket_id, step.outcome)
-        await self._settle(told, ticket_id)
-        await self._move(ticket_id, moment)
+            if step is told.steps[-1]:
+                await self._settle(told, ticket_id)
+            await self._move({ticket_id: moment})
 
     async def _open(self, told: DemoTicket) -> UUID:
         known = self._tenant.customers.get(told.customer)
@@ -114,6 +116,8 @@ class StoryDesk:
         )
         new = NewTicket(told.subject, told.body.strip(), customer, told.department, f"demo-{told.id}")
         ticket, _ = await accept_ticket(self._database, self._intake, new, debounce_seconds=0)
+        if not told.steps:
+            await self._settle(told, ticket.id)
         return ticket.id
 
     async def _do(self, step: Step, actor: Actor, ticket_id: UUID) -> None:
@@ -191,23 +195,24 @@ class StoryDesk:
 
     async def _done(self, ticket_id: UUID) -> dict[str, int]:
         """How many steps of each kind an earlier start has finished."""
-        counts = {
-            "reviews": select(func.count()).select_from(Review).where(Review.ticket_id == ticket_id),
-            "notes": select(func.count())
-            .select_from(Message)
-            .where(Message.ticket_id == ticket_id, Message.author == "note"),
-            "escalations": select(func.count())
-            .select_from(TicketEvent)
-            .where(
-                TicketEvent.ticket_id == ticket_id, TicketEvent.kind == "ticket_escalated", TicketEvent.actor != "desk"
-            ),
-        }
+        count = select(func.count())
+        reviews = count.select_from(Review).where(Review.ticket_id == ticket_id)
+        notes = count.select_from(Message).where(Message.ticket_id == ticket_id, Message.author == "note")
+        escalations = count.select_from(TicketEvent).where(
+            TicketEvent.ticket_id == ticket_id, TicketEvent.kind == "ticket_escalated", TicketEvent.actor != "desk"
+        )
+        statement = select(
+            reviews.scalar_subquery().label("reviews"),
+            notes.scalar_subquery().label("notes"),
+            escalations.scalar_subquery().label("escalations"),
+        )
         async with self._database.transaction(self._scope) as session:
-            return {kind: (await session.execute(statement)).scalar_one() for kind, statement in counts.items()}
+            row = (await session.execute(statement)).one()
+        return {"reviews": row.reviews, "notes": row.notes, "escalations": row.escalations}
 
-    async def _move(self, ticket_id: UUID, moment: datetime) -> None:
+    async def _move(self, moments: Mapping[UUID, datetime]) -> None:
         async with self._database.transaction(self._scope) as session:
-            await move_into_past(session, ticket_id, moment)
+            await move_into_past(session, moments)
 
 
 def _counted_as(step: Step) -> str:
