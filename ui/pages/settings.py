@@ -29,9 +29,10 @@ from desk.installation import Installation
 from desk.paging import LARGEST_PAGE
 from desk.policy.tenant_policy import ChannelChange, PolicyChange, change_policy, read_policy
 from desk.web.permissions import needs
-from ui.pages.shell import page_or_content, part_of_page, shell, told
+from ui.pages.shell import leave_for, page_or_content, part_of_page, shell, told
 from ui.pages.tuning import number_from
 from ui.presenting.settings import (
+    WITHOUT_ANSWERS,
     channel_policies,
     lines,
     listed,
@@ -291,6 +292,8 @@ class Sending(Controller):
 
 
 async def _switch(request: Request[Any, Any, Any], installation: Installation, actor: Actor, words: str) -> Any:
+    if str(request.headers.get("hx-current-url", "")).endswith("/settings/sending"):
+        return leave_for("/settings/sending")
     around = await shell(request, installation, actor, area="")
     return told(part_of_page("settings_sending.html", ["switch"], shell=around, oob=True), words)
 
@@ -325,7 +328,7 @@ async def _channels(
         installation,
         actor,
         "channels",
-        connections=[shown_connection(row) for row in page.items],
+        connections=[shown_connection(row) for row in page.items if row.channel not in WITHOUT_ANSWERS],
         example=ticket_example(installation.settings.public_url),
         secret=secret,
         secret_of=secret_of,

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from desk.models import Correction, Example
+from desk.plain_text import excerpt
 from ui.presenting.learning import change_words
 from ui.presenting.words import CHANGES, Chip, Choices
 
@@ -44,7 +45,10 @@ class Origins:
 class LearnedItem:
     id: UUID
     address: str
+    title: str
+    """The first line of what the customer asked."""
     question: str
+    """The rest of it."""
     chip: Chip
     state_reason: str
     origin: str
@@ -64,7 +68,8 @@ def shown_example(row: Example, origins: Origins) -> LearnedItem:
     return LearnedItem(
         id=row.id,
         address=f"/examples/{row.id}",
-        question=row.question.strip(),
+        title=_title(row.question),
+        question=_rest(row.question),
         chip=_CHIPS[row.state],
         state_reason=row.state_reason,
         origin=_ORIGINS[row.origin],
@@ -84,7 +89,8 @@ def shown_correction(row: Correction, origins: Origins) -> LearnedItem:
     return LearnedItem(
         id=row.id,
         address=f"/corrections/{row.id}",
-        question=row.question.strip(),
+        title=_title(row.question),
+        question=_rest(row.question),
         chip=_CHIPS[row.state],
         state_reason=row.state_reason,
         origin="Draft rejected or corrected",
@@ -97,6 +103,14 @@ def shown_correction(row: Correction, origins: Origins) -> LearnedItem:
         notes=row.notes,
         changes=changes,
     )
+
+
+def _title(question: str) -> str:
+    return excerpt(question.strip().partition("\n")[0], 160) or "No question"
+
+
+def _rest(question: str) -> str:
+    return question.strip().partition("\n")[2].strip()
 
 
 def _ticket(ticket_id: UUID | None, origins: Origins) -> Link | None:

@@ -22,6 +22,8 @@ TABS = (
     ("people", "People", Permission.ACCOUNTS),
     ("keys", "API keys", Permission.ACCOUNTS),
 )
+WITHOUT_ANSWERS = frozenset({"import"})
+"""Channels that only hold history: nothing comes in and nothing goes out."""
 ROLES: Choices = (("agent", "Agent"), ("admin", "Admin"), ("owner", "Owner"))
 SCOPES = {
     "tickets": "Tickets: read, take in, answer",
@@ -105,7 +107,7 @@ def shown_connection(row: Connection) -> ShownConnection:
 def channel_policies(policies: Sequence[ChannelPolicy], connections: Sequence[Connection]) -> list[ShownPolicy]:
     """One for each channel there is; one without a policy yet sends nothing by itself."""
     known = {policy.channel: policy for policy in policies}
-    channels = dict.fromkeys(connection.channel for connection in connections)
+    channels = dict.fromkeys(each.channel for each in connections if each.channel not in WITHOUT_ANSWERS)
     return [_policy(channel, known.get(channel)) for channel in channels]
 
 
