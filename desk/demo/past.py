@@ -43,7 +43,7 @@ def _statement() -> str:
     ]
     moved = ", ".join(f"part_{number} AS ({part})" for number, part in enumerate(parts))
     given = "SELECT * FROM unnest(cast(:tickets AS uuid[]), cast(:moments AS timestamptz[])) AS given (ticket, moment)"
-    return f"WITH moments AS ({given}), {moved} SELECT 1"  # noqa: S608 - names from above
+    return f"WITH moments AS ({given}), {moved} SELECT 1"
 
 
 _STATEMENT = text(_statement())

@@ -7,8 +7,9 @@ origin, tickets by their external id, steps by counting what they leave behind.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -66,6 +67,7 @@ async def seed_demo(installation: Installation) -> None:
             await knowledge
         finally:
             knowledge.cancel()
+            await asyncio.wait([knowledge])
         await hand_out(
             database,
             ids[TENANT_FOLDERS[0]],
@@ -111,7 +113,7 @@ async def _seed_knowledge(
     articles = {Scope(GLOBAL_TENANT_ID): load_articles(GLOBAL_FOLDER)}
     articles |= {Scope(ids[folder]): load_articles(folder, tenant.help_host) for folder, tenant in tenants.items()}
     free = asyncio.Semaphore(_ARTICLES_AT_ONCE)
-    await asyncio.gather(*(_index(installation, database, scope, articles[scope], free) for scope in articles))
+    await _all(*(_index(installation, database, scope, articles[scope], free) for scope in articles))
 
 
 async def _index(
@@ -126,7 +128,7 @@ async def _index(
             await installation.indexer.index(held.tenant_id, held.row_id, held.fence)
 
     waiting = await take(database, scope, DocumentVersion, DocumentVersion.id.in_([each.id for each in versions]))
-    await asyncio.gather(*(index(held) for held in waiting))
+    await _all(*(index(held) for held in waiting))
 
 
 def _story(
@@ -161,4 +163,14 @@ async def _play(story: StoryDesk, folder: str, knowledge: asyncio.Task[None]) ->
     for stage in Stage:
         if stage is Stage.WITH_KNOWLEDGE:
             await knowledge
-        await asyncio.gather(*(play(ticket) for ticket in tickets if ticket.steps and ticket.stage is stage))
+        await _all(*(play(ticket) for ticket in tickets if ticket.steps and ticket.stage is stage))
+
+
+async def _all(*work: Coroutine[Any, Any, None]) -> None:
+    """At once; the first failure ends the others and is raised by itself, so that its sentence reaches the person."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for each in work:
+                group.create_task(each)
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from failures
