@@ -14,7 +14,17 @@ from desk.db.unit_of_work import Database
 from desk.delivery import DeliveryDesk
 from desk.drafting.pipeline import DraftingDesk
 from desk.live import LiveHub
-from desk.ports import ChatModels, Clock, DocumentIndexer, EditAnalyser, Embedder, IntentDescription, Learner, Retriever
+from desk.ports import (
+    ChatModels,
+    Clock,
+    DocumentIndexer,
+    EditAnalyser,
+    Embedder,
+    FaqLane,
+    IntentDescription,
+    Learner,
+    Retriever,
+)
 from desk.settings import Settings
 
 
@@ -29,6 +39,7 @@ class Installation:
     tokens: TokenDesk
     embedder: Embedder
     retriever: Retriever
+    faqs: FaqLane
     intents: tuple[IntentDescription, ...]
     models: ChatModels
     analyser: EditAnalyser

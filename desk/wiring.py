@@ -44,6 +44,7 @@ from learning.store import ReviewLearner
 from learning.tenant_calibration import TenantCalibration
 from retrieval.embedding.cached import CachedEmbedder
 from retrieval.embedding.minilm import MiniLMEmbedder
+from retrieval.faq.lane import IndexedFaqLane
 from retrieval.indexer import ChunkIndexer
 from retrieval.intents.categories import hosting_categories
 from retrieval.open_indexes import OpenIndexes
@@ -68,6 +69,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
     embedder = CachedEmbedder(build_embedder(settings, rules), EMBEDDING_CACHE)
     indexes = OpenIndexes(embedder)
     retriever = FourSourceRetriever(database, embedder, indexes)
+    faqs = IndexedFaqLane(database, embedder, indexes)
     models = TenantModels(database, settings, rules, clock)
     calibration = TenantCalibration(database)
     return Installation(
@@ -80,13 +82,14 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         tokens=TokenDesk(database, settings.secret_key, clock, settings.token_minutes),
         embedder=embedder,
         retriever=retriever,
+        faqs=faqs,
         intents=intent_descriptions(),
         models=models,
         analyser=Analyser(),
         learner=ReviewLearner(database, embedder),
         indexer=ChunkIndexer(database, embedder, settings.lease_seconds),
         reembed=partial(embed_again, database, embedder),
-        drafting=DraftingDesk(database, retriever, models, calibration),
+        drafting=DraftingDesk(database, retriever, faqs, models, calibration),
         deliveries=DeliveryDesk(database, {"rest": RestChannel(rules, clock)}),
     )
 

@@ -26,6 +26,8 @@ class ChannelPolicyAnswer(Answer):
     daily_cap: int
     ticket_cap: int
     delay_seconds: int
+    faq_send: bool
+    """FAQ answers that surely fit go out by themselves."""
 
 
 class PolicyAnswer(Answer):
@@ -99,7 +101,15 @@ def _answer(policy: TenantPolicy) -> PolicyAnswer:
     return PolicyAnswer(
         stopped=policy.stopped,
         channels=[
-            ChannelPolicyAnswer(row.channel, row.mode, row.threshold, row.daily_cap, row.ticket_cap, row.delay_seconds)
+            ChannelPolicyAnswer(
+                row.channel,
+                row.mode,
+                row.threshold,
+                row.daily_cap,
+                row.ticket_cap,
+                row.delay_seconds,
+                row.faq_send,
+            )
             for row in policy.channels
         ],
         escalation=policy.escalation,

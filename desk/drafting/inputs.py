@@ -11,7 +11,7 @@ from desk.drafting.prompts import PromptText
 from desk.drafting.written import WrittenDraft
 from desk.policy.decide import ChannelRules, PolicyDecision
 from desk.policy.presentation import Presentation
-from desk.ports import ChatTurn, Confidence, Evidence
+from desk.ports import ChatTurn, Confidence, Evidence, FaqMatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +35,5 @@ class FinishedDraft:
     turns: tuple[ChatTurn, ...]
     features: tuple[float, ...]
     timings_ms: dict[str, float]
+    faq: FaqMatch | None = None
+    """The FAQ the question asks for, whether or not it wrote the draft."""

@@ -20,6 +20,7 @@ from desk.db.leases import Claim, LostLeaseError, due_in, finish, hold
 from desk.db.unit_of_work import Database, announce
 from desk.drafting.checks import Check, run_checks
 from desk.drafting.context import DraftContext, load_context
+from desk.drafting.faq_answer import faq_confidence, may_answer, was_said, with_faq, write_from_faq, writes_itself
 from desk.drafting.inputs import DraftingInputs, FinishedDraft
 from desk.drafting.local_writer import write_locally
 from desk.drafting.model_writer import write_with_model
@@ -39,7 +40,10 @@ from desk.ports import (
     ChatModel,
     ChatModels,
     ChatTurn,
+    Confidence,
     Evidence,
+    FaqLane,
+    FaqMatch,
     ModelAttempt,
     Question,
     Retriever,
@@ -54,15 +58,23 @@ _log = structlog.get_logger(__name__)
 class DraftingDesk:
     """Writes drafts: for the queue, and for the playground without storing anything."""
 
-    def __init__(self, database: Database, retriever: Retriever, models: ChatModels, calibration: Calibration) -> None:
+    def __init__(
+        self,
+        database: Database,
+        retriever: Retriever,
+        faqs: FaqLane,
+        models: ChatModels,
+        calibration: Calibration,
+    ) -> None:
         self._database = database
         self._retriever = retriever
+        self._faqs = faqs
         self._models = models
         self._calibration = calibration
 
     def without_models(self) -> DraftingDesk:
         """The same desk writing by itself, whatever models are configured: at once, and the same every time."""
-        return DraftingDesk(self._database, self._retriever, _NoModels(), self._calibration)
+        return DraftingDesk(self._database, self._retriever, self._faqs, _NoModels(), self._calibration)
 
     async def work(self, held: Claim) -> None:
         """One claimed request, to a ready draft, a visible failure, or a later try."""
@@ -109,14 +121,19 @@ class DraftingDesk:
                 confidence=inputs.preferences.confidence,
             )
         )
+        faq = await self._matching_faq(context)
+        if faq is not None:
+            evidence = with_faq(evidence, faq)
         retrieved = time.perf_counter()
         turns = render_turns(inputs.prompt, context, evidence.hits, context.tone or inputs.preferences.tone)
         model = await self._models.for_tenant(context.tenant_id)
-        written = await self._write(model, context, inputs, evidence, turns)
+        answering = faq if faq is not None and writes_itself(faq, evidence, has_model=model is not None) else None
+        if answering is not None:
+            written = write_from_faq(answering)
+        else:
+            written = await self._write(model, context, inputs, evidence, turns)
         wrote = time.perf_counter()
-        features = self._calibration.features(evidence, written.body, written.writer)
-        calibrated = await self._calibration.probability(context.tenant_id, features)
-        confidence = replace(evidence.confidence, calibrated=calibrated)
+        confidence, features = await self._score(context, inputs, evidence, written, answering)
         checks = self._check(written, context, inputs, evidence)
         presentation = presentation_of(confidence, inputs.preferences.confidence)
         failed_check = any(not check.passed for check in checks)
@@ -131,6 +148,7 @@ class DraftingDesk:
             rules=inputs.rules,
             escalation=inputs.preferences.escalation,
             wants_person=written.wants_person,
+            faq_certain=None if answering is None else answering.certain,
         )
         timings = {
             **evidence.timings_ms,
@@ -139,7 +157,28 @@ class DraftingDesk:
             "total": round(1000 * (time.perf_counter() - started), 2),
         }
         shown: Presentation = "notes" if failed_check else presentation
-        return FinishedDraft(written, evidence, confidence, shown, checks, policy, turns, features, timings)
+        return FinishedDraft(written, evidence, confidence, shown, checks, policy, turns, features, timings, faq)
+
+    async def _matching_faq(self, context: DraftContext) -> FaqMatch | None:
+        if not may_answer(context):
+            return None
+        match = await self._faqs.answer_for(context.tenant_id, context.subject, context.question)
+        return None if match is None or was_said(match, context) else match
+
+    async def _score(
+        self,
+        context: DraftContext,
+        inputs: DraftingInputs,
+        evidence: Evidence,
+        written: WrittenDraft,
+        answering: FaqMatch | None,
+    ) -> tuple[Confidence, tuple[float, ...]]:
+        """The confidence and the features of the calibration, which speaks of written drafts, not of FAQs."""
+        if answering is not None:
+            return faq_confidence(evidence.confidence, answering, inputs.preferences.confidence), ()
+        features = self._calibration.features(evidence, written.body, written.writer)
+        calibrated = await self._calibration.probability(context.tenant_id, features)
+        return replace(evidence.confidence, calibrated=calibrated), features
 
     async def _write(
         self,

@@ -10,6 +10,7 @@ import msgspec
 
 from desk.accounts.preferences import write_preferences
 from desk.drafting.context import DraftContext
+from desk.drafting.faq_answer import faq_record
 from desk.drafting.inputs import DraftingInputs, FinishedDraft
 from desk.drafting.slots import TicketFacts
 from desk.drafting.written import WrittenDraft
@@ -129,6 +130,7 @@ def decision_record(context: DraftContext, inputs: DraftingInputs, finished: Fin
         "writer": finished.written.writer,
         "model": finished.written.model,
         "used": finished.written.used,
+        "faq": faq_record(finished.faq),
         "attempts": finished.written.attempts,
         "checks": [check.to_json() for check in finished.checks],
         "policy": {**finished.policy.to_json(), "escalate": finished.policy.escalate},

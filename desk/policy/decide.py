@@ -16,6 +16,8 @@ from desk.plain_text import fold
 from desk.ports import Confidence
 
 CHAT_CHANNELS = frozenset({"widget", "chat", "whatsapp"})
+FAQ_CHANNELS = frozenset({"widget", "chat"})
+"""Where FAQ answers go out by themselves until an admin says otherwise (design section 5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class ChannelRules:
     daily_cap: int = 100
     ticket_cap: int = 3
     delay_seconds: int = 60
+    faq_send: bool = False
     sent_today: int = 0
     sent_on_ticket: int = 0
     stopped: bool = False
@@ -46,6 +49,8 @@ class PolicyDecision:
 
 REASON_TEXTS = {
     "policy_off": "Automatic sending is off for this channel.",
+    "faq_off": "Sending FAQ answers by itself is off for this channel.",
+    "faq_uncertain": "The question is close to an FAQ but not surely the same.",
     "below_threshold": "The score is below the channel's threshold.",
     "check_failed": "A check on the draft failed.",
     "keyword": "The customer used a word that always goes to a person.",
@@ -84,8 +89,13 @@ def decide(  # noqa: PLR0913 - keyword only: everything the decision looks at
     rules: ChannelRules,
     escalation: EscalationRules,
     wants_person: bool = False,
+    faq_certain: bool | None = None,
 ) -> PolicyDecision:
-    """Guards hold in every mode; the score only ever decides among drafts that passed them all."""
+    """Guards hold in every mode; the score only ever decides among drafts that passed them all.
+
+    `faq_certain` is None for a draft that is no FAQ's answer. One that is was approved by a person, so the channel's
+    FAQ switch decides in the place of mode and threshold.
+    """
     escalate = _escalation(customer_words, intent, confidence, channel, escalation)
     reasons: list[str] = [escalate] if escalate else []
     failed_check = any(not check.passed for check in checks)
@@ -99,7 +109,8 @@ def decide(  # noqa: PLR0913 - keyword only: everything the decision looks at
         reasons.append("very_low")
     if presentation == "notes" or failed_check:
         return PolicyDecision("notes", tuple(reasons), escalate)
-    reasons += _limits(confidence, rules)
+    reasons += _mode(confidence, rules) if faq_certain is None else _faq_switch(rules, certain=faq_certain)
+    reasons += _limits(rules)
     return PolicyDecision("suggest" if reasons else "send", tuple(dict.fromkeys(reasons)), escalate)
 
 
@@ -115,12 +126,20 @@ def _escalation(
     return None
 
 
-def _limits(confidence: Confidence, rules: ChannelRules) -> list[str]:
-    reasons: list[str] = []
+def _mode(confidence: Confidence, rules: ChannelRules) -> list[str]:
     if rules.mode == "off":
-        reasons.append("policy_off")
-    elif confidence.score < rules.threshold:
-        reasons.append("below_threshold")
+        return ["policy_off"]
+    return ["below_threshold"] if confidence.score < rules.threshold else []
+
+
+def _faq_switch(rules: ChannelRules, *, certain: bool) -> list[str]:
+    if not certain:
+        return ["faq_uncertain"]
+    return [] if rules.faq_send else ["faq_off"]
+
+
+def _limits(rules: ChannelRules) -> list[str]:
+    reasons: list[str] = []
     if rules.stopped:
         reasons.append("stopped")
     if rules.sent_today >= rules.daily_cap:

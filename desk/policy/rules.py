@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal, cast
 
@@ -14,18 +15,18 @@ from desk.db.leases import database_time
 from desk.db.tenancy import session_scope
 from desk.errors import InvalidInputError
 from desk.models import ChannelPolicy, Delivery, TenantSettings, Ticket
-from desk.policy.decide import ChannelRules
+from desk.policy.decide import FAQ_CHANNELS, ChannelRules
 
 MODES = ("off", "threshold")
+LIVE_DELAY_SECONDS = 0
+"""Before a FAQ answer goes out where no policy is set: only on live channels, where people wait."""
 
 
 async def channel_rules(session: AsyncSession, ticket: Ticket) -> ChannelRules:
-    """The policy of the ticket's channel; a channel without one sends nothing by itself."""
+    """The policy of the ticket's channel; a channel without one sends nothing by itself but, on some, FAQ answers."""
     found = await session.execute(select(ChannelPolicy).where(ChannelPolicy.channel == ticket.channel))
     policy = found.scalar_one_or_none()
     stopped = (await session.execute(select(TenantSettings.sending_stopped))).scalar_one()
-    if policy is None:
-        return ChannelRules(stopped=stopped)
     since = await database_time(session) - timedelta(days=1)
     automatic = select(func.count(Delivery.id)).where(Delivery.is_automatic, Delivery.state != "cancelled")
     sent_today = await session.execute(
@@ -34,15 +35,23 @@ async def channel_rules(session: AsyncSession, ticket: Ticket) -> ChannelRules:
         )
     )
     sent_on_ticket = await session.execute(automatic.where(Delivery.ticket_id == ticket.id))
-    return ChannelRules(
+    rules = ChannelRules(
+        faq_send=ticket.channel in FAQ_CHANNELS,
+        delay_seconds=LIVE_DELAY_SECONDS,
+        sent_today=sent_today.scalar_one(),
+        sent_on_ticket=sent_on_ticket.scalar_one(),
+        stopped=stopped,
+    )
+    if policy is None:
+        return rules
+    return replace(
+        rules,
         mode=cast("Literal['off', 'threshold']", policy.mode),
         threshold=policy.threshold,
         daily_cap=policy.daily_cap,
         ticket_cap=policy.ticket_cap,
         delay_seconds=policy.delay_seconds,
-        sent_today=sent_today.scalar_one(),
-        sent_on_ticket=sent_on_ticket.scalar_one(),
-        stopped=stopped,
+        faq_send=policy.faq_send,
     )
 
 
@@ -55,8 +64,12 @@ async def set_channel_policy(
     daily_cap: int,
     ticket_cap: int,
     delay_seconds: int,
+    faq_send: bool | None = None,
 ) -> ChannelPolicy:
-    """Raises InvalidInputError when a number makes no sense."""
+    """`faq_send` None leaves the switch as it is, at first as the channel's default.
+
+    Raises InvalidInputError when a number makes no sense.
+    """
     if mode not in MODES:
         msg = f"the mode must be one of {', '.join(MODES)}"
         raise InvalidInputError(msg)
@@ -74,8 +87,17 @@ async def set_channel_policy(
     }
     stored = await session.execute(
         insert(ChannelPolicy)
-        .values(id=uuid7(), tenant_id=session_scope(session.sync_session).tenant_id, channel=channel, **values)
-        .on_conflict_do_update(constraint="uq_channel_policies_channel", set_=values)
+        .values(
+            id=uuid7(),
+            tenant_id=session_scope(session.sync_session).tenant_id,
+            channel=channel,
+            faq_send=channel in FAQ_CHANNELS if faq_send is None else faq_send,
+            **values,
+        )
+        .on_conflict_do_update(
+            constraint="uq_channel_policies_channel",
+            set_=values if faq_send is None else {**values, "faq_send": faq_send},
+        )
         .returning(ChannelPolicy)
     )
     return stored.scalar_one()

@@ -25,6 +25,8 @@ class ChannelChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     daily_cap: int = 100
     ticket_cap: int = 3
     delay_seconds: int = 60
+    faq_send: bool | None = None
+    """Whether FAQ answers that surely fit go out by themselves; None leaves the switch as it is."""
 
 
 class PolicyChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +69,7 @@ async def change_policy(session: AsyncSession, change: PolicyChange) -> TenantPo
                 daily_cap=wanted.daily_cap,
                 ticket_cap=wanted.ticket_cap,
                 delay_seconds=wanted.delay_seconds,
+                faq_send=wanted.faq_send,
             )
     if change.escalation is not UNSET or change.allowed_links is not UNSET:
         preferences = await load_preferences(session)

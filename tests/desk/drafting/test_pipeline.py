@@ -27,6 +27,7 @@ from desk.ports import ChatModel
 from desk.secret import Secret
 from learning.tenant_calibration import TenantCalibration
 from retrieval.embedding.minilm import MiniLMEmbedder
+from retrieval.faq.lane import IndexedFaqLane
 from retrieval.open_indexes import OpenIndexes
 from retrieval.retriever import FourSourceRetriever
 from tests.conftest import new_owner
@@ -67,8 +68,10 @@ async def server() -> AsyncGenerator[tuple[ScriptedServer, OneModel]]:
 
 
 def drafting(database: Database, models: OneModel) -> DraftingDesk:
-    retriever = FourSourceRetriever(database, EMBEDDER, OpenIndexes(EMBEDDER))
-    return DraftingDesk(database, retriever, models, TenantCalibration(database))
+    indexes = OpenIndexes(EMBEDDER)
+    retriever = FourSourceRetriever(database, EMBEDDER, indexes)
+    faqs = IndexedFaqLane(database, EMBEDDER, indexes)
+    return DraftingDesk(database, retriever, faqs, models, TenantCalibration(database))
 
 
 async def work(database: Database, models: OneModel) -> None:
