@@ -11,9 +11,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+import msgspec
 import psycopg
 from litestar import Controller, Response, get
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from psycopg_pool import PoolTimeout
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -55,6 +57,12 @@ class EmbedderCheck:
         return self.answer
 
 
+class HealthAnswer(msgspec.Struct):
+    status: str
+    """ok, degraded, or failing."""
+    checks: dict[str, str]
+
+
 class HealthController(Controller):
     path = "/health"
     opt = _OPT
@@ -71,10 +79,14 @@ class HealthController(Controller):
             raise ServiceUnavailableError(answer)
         return {"status": OK}
 
-    @get("/", summary="Every part; 503 when the desk could not draft")
+    @get(
+        "/",
+        summary="Every part; 503 when the desk could not draft",
+        responses={503: ResponseSpec(HealthAnswer, generate_examples=False, description="The desk could not draft.")},
+    )
     async def health(
         self, installation: NamedDependency[Installation], embedder_check: NamedDependency[EmbedderCheck]
-    ) -> Response[dict[str, object]]:
+    ) -> Response[HealthAnswer]:
         checks = {
             "database": await _guarded(lambda: _database(installation)),
             "queue": await _guarded(lambda: _queue(installation)),
@@ -86,7 +98,7 @@ class HealthController(Controller):
         could_not_draft = any(checks[name] != OK for name in _NEEDED_TO_DRAFT)
         all_well = all(answer in {OK, OFF} for answer in checks.values())
         status = "failing" if could_not_draft else OK if all_well else "degraded"
-        return Response({"status": status, "checks": checks}, status_code=503 if could_not_draft else 200)
+        return Response(HealthAnswer(status, checks), status_code=503 if could_not_draft else 200)
 
 
 async def _guarded(check: Callable[[], Awaitable[str]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -82,7 +83,13 @@ def app(installation: Installation) -> Litestar:
 
 @pytest.fixture
 async def client(app: Litestar) -> AsyncGenerator[Client]:
-    """In the test's own event loop (Litestar's test client runs the application in another one)."""
+    async with serving(app) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def serving(app: Litestar) -> AsyncGenerator[Client]:
+    """A client in the running event loop (Litestar's own test client runs the application in another one)."""
     started, done = asyncio.Event(), asyncio.Event()
 
     async def live() -> None:
@@ -92,7 +99,9 @@ async def client(app: Litestar) -> AsyncGenerator[Client]:
             await done.wait()
 
     life = asyncio.create_task(live())
-    await asyncio.wait({life, asyncio.create_task(started.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    waiting = asyncio.create_task(started.wait())
+    await asyncio.wait({life, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
     async with httpx.AsyncClient(transport=transport(app), base_url="http://desk.test") as opened:
         yield opened
     done.set()

@@ -82,7 +82,7 @@ async def build_world(client: Client, installation: Installation, owner: Person)
     sent = await call(client, owner, "POST", f"/drafts/{approved['current_draft']['id']}/approve", json=approval)
     prompt = (await call(client, owner, "GET", "/prompts"))["items"][0]
     copy = await call(client, owner, "POST", f"/prompts/{prompt['id']}/duplicate")
-    provider = {"name": "Own", "base_url": "https://llm.example.com/v1", "model": "m", "api_key": "sk-secret"}
+    provider = {"name": "Own", "base_url": "https://llm.example.com/v1", "model": "m", "active": False}
     person = {"email": "new@acme.test", "password": "a long enough password", "role": "agent"}
     answered = await call(client, owner, "POST", f"/tickets/{rejected['id']}/messages", json=_REPLY)
     assert answered["delivery"]["state"] == "pending"
