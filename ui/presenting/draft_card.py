@@ -25,7 +25,7 @@ _PARTS = {
 }
 _UNSAFE = 0.9
 _EVIDENCE = 3
-_START = 220
+_START = 150
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,189 +1,216 @@
-/* The reply editor: what is typed is kept per ticket in this browser until it is sent, and a refreshed draft never
-   replaces it unasked. The form's `draft_id` says which draft the text grew from; empty: written without one. */
+/* The reply editor. What is typed, reply and note apart, is kept per ticket in this browser until it is sent, and a
+   refreshed draft never replaces it unasked. The form's `draft_id` says which draft the reply grew from; empty:
+   written without one. */
 const KEY = "desk.reply.";
+const DISMISSED = "desk.dismissed";
 const OLDEST = 14 * 24 * 3600 * 1000;
+const ASK_AFTER = 350;
+
 const form = () => document.getElementById("composer");
 const editor = () => document.getElementById("reply");
-const draft = () => document.getElementById("draft");
-const draftId = () => form().elements.draft_id;
+const card = () => document.getElementById("draft");
+const grownFrom = () => form().elements.draft_id;
 const draftBody = () => document.getElementById("draft-body")?.value ?? null;
-const keyOf = (ticket) => KEY + ticket;
-
-function kept(ticket) {
-  const found = localStorage.getItem(keyOf(ticket));
-  return found ? JSON.parse(found) : null;
-}
-
-function keep() {
-  const ticket = form().dataset.ticket;
-  const text = editor().value;
-  if (!text.trim() || (text === draftBody() && draftId().value === draft()?.dataset.draft)) localStorage.removeItem(keyOf(ticket));
-  else localStorage.setItem(keyOf(ticket), JSON.stringify({ text, draft: draftId().value, mode: mode(), at: Date.now() }));
-  document.getElementById("kept").textContent = localStorage.getItem(keyOf(ticket)) ? "Kept in this browser" : "";
-}
-
 const mode = () => (form().classList.contains("is-note") ? "note" : "reply");
 
-export function setMode(wanted) {
-  const composer = form();
-  if (!composer) return;
-  const area = editor();
-  composer.classList.toggle("is-note", wanted === "note");
-  area.dataset.replyPlaceholder ??= area.placeholder;
-  area.placeholder = wanted === "note" ? area.dataset.notePlaceholder : area.dataset.replyPlaceholder;
-  for (const each of composer.querySelectorAll("[data-mode]")) each.setAttribute("aria-pressed", String(each.dataset.mode === wanted));
-  for (const each of composer.querySelectorAll("[data-for-mode]")) each.hidden = each.dataset.forMode !== wanted;
-  if (wanted === "note") {
-    if (area.value === draftBody()) type("");
-    document.getElementById("learning").replaceChildren();
-  } else if (!area.value && draft()?.dataset.shows === "prefilled") {
-    useDraft();
+/* Of the ticket that is open: the texts of both modes, the one not in the editor among them. */
+let texts = { reply: "", note: "" };
+let untouched = "";
+let shownDraft = "";
+let asking = 0;
+
+/* Keeping ------------------------------------------------------------------------------------------------- */
+function keep() {
+  texts[mode()] = editor().value;
+  const key = KEY + form().dataset.ticket;
+  const isPlainDraft = texts.reply === draftBody() && grownFrom().value === card()?.dataset.draft;
+  const hasReply = texts.reply.trim() && !isPlainDraft;
+  if (hasReply || texts.note.trim()) {
+    localStorage.setItem(key, JSON.stringify({ ...texts, reply: hasReply ? texts.reply : "", draft: grownFrom().value, mode: mode(), at: Date.now() }));
+  } else localStorage.removeItem(key);
+  document.getElementById("kept").textContent = (mode() === "note" ? texts.note.trim() : hasReply) ? "Kept in this browser" : "";
+}
+
+function letGoOfOldTexts() {
+  for (const name of Object.keys(localStorage)) {
+    if (name.startsWith(KEY) && Date.now() - JSON.parse(localStorage.getItem(name)).at > OLDEST) localStorage.removeItem(name);
   }
 }
 
+/* Opening a ticket ---------------------------------------------------------------------------------------- */
+function begin() {
+  if (!form() || form().dataset.begun) return;
+  form().dataset.begun = "yes";
+  shownDraft = card()?.dataset.draft ?? "";
+  untouched = editor().value;
+  texts = { reply: editor().value, note: "" };
+  const before = JSON.parse(localStorage.getItem(KEY + form().dataset.ticket) ?? "null");
+  const restored = document.getElementById("restored-body")?.value ?? null;
+  if (before) {
+    texts.note = before.note;
+    if (before.reply) {
+      texts.reply = before.reply;
+      grownFrom().value = before.draft === shownDraft && draftBody() !== null ? before.draft : "";
+    }
+  } else if (restored !== null) {
+    texts.reply = restored;
+    grownFrom().value = draftBody() === null ? "" : shownDraft;
+  }
+  editor().value = texts.reply;
+  if (before?.mode === "note") setMode("note");
+  hideDismissed();
+  changed();
+  const thread = document.getElementById("thread");
+  thread.scrollTop = thread.scrollHeight;
+}
+
+/* Modes --------------------------------------------------------------------------------------------------- */
+export function setMode(wanted) {
+  const composer = form();
+  if (!composer || wanted === mode()) return;
+  const area = editor();
+  texts[mode()] = area.value;
+  composer.classList.toggle("is-note", wanted === "note");
+  area.dataset.replyPlaceholder ??= area.placeholder;
+  area.placeholder = wanted === "note" ? area.dataset.notePlaceholder : area.dataset.replyPlaceholder;
+  area.setAttribute("aria-label", area.placeholder);
+  area.value = texts[wanted];
+  for (const each of composer.querySelectorAll("[data-mode]")) each.setAttribute("aria-pressed", String(each.dataset.mode === wanted));
+  for (const each of composer.querySelectorAll("[data-for-mode]")) each.hidden = each.dataset.forMode !== wanted;
+  changed();
+}
+
+/* Using the draft ----------------------------------------------------------------------------------------- */
 /* As if typed, so that Ctrl+Z brings the former text back. */
 function type(text) {
   const area = editor();
   area.focus();
   area.select();
-  if (!document.execCommand(text ? "insertText" : "delete", false, text)) area.value = text;
+  if (!document.execCommand("insertText", false, text)) area.value = text;
 }
 
 function useDraft() {
   const text = draftBody();
   if (text === null) return;
-  if (mode() === "note") setMode("reply");
-  draftId().value = draft().dataset.draft;
+  setMode("reply");
+  grownFrom().value = card().dataset.draft;
   if (editor().value !== text) type(text);
+  untouched = text;
   editor().setSelectionRange(0, 0);
   editor().scrollTop = 0;
   document.getElementById("newer-draft").hidden = true;
+  showDraft(false);
   changed();
 }
 
-function changed() {
-  if (mode() === "reply") {
-    const isEdited = draftId().value && editor().value !== draftBody();
-    const back = document.querySelector('#draft[data-shows="prefilled"] [data-use-draft]');
-    if (back) back.hidden = !isEdited && Boolean(draftId().value);
-    if (isEdited) ask();
-    else document.getElementById("learning").replaceChildren();
-  }
-  keep();
-}
-
-let asking = 0;
-function ask() {
-  clearTimeout(asking);
-  asking = setTimeout(() => { if (form() && draftId().value && mode() === "reply") editor().dispatchEvent(new Event("desk-edited")); }, 350);
-}
-
-/* A ticket was opened: what was typed before comes back, else the draft where it is prefilled. */
-function begin() {
-  if (!form() || form().dataset.begun) return;
-  form().dataset.begun = "yes";
-  const restored = document.getElementById("restored-body")?.value ?? null;
-  const before = kept(form().dataset.ticket);
-  if (before) {
-    if (before.mode === "note") setMode("note");
-    editor().value = before.text;
-    draftId().value = before.draft && before.draft === draft()?.dataset.draft && draftBody() !== null ? before.draft : "";
-  } else if (restored !== null) {
-    editor().value = restored;
-    draftId().value = draftBody() === null ? "" : draft().dataset.draft;
-  }
-  editor().dataset.begunWith = editor().value;
-  hideDismissed();
-  changed();
-  const thread = document.getElementById("thread");
-  thread.scrollTop = thread.scrollHeight;
-}
-
-/* The draft card was refreshed: take the new draft over only into an editor that nobody has typed in. */
-let shownBefore = "";
-function draftRefreshed() {
-  if (!form() || !draft()) return;
-  form().elements.based_on_seq.value = draft().dataset.seq;
-  const isNew = draft().dataset.draft !== shownBefore;
-  shownBefore = draft().dataset.draft;
-  const usable = draftBody() !== null;
-  const untouched = !editor().value.trim() || editor().value === editor().dataset.begunWith;
-  if (draftId().value && (draftId().value !== draft().dataset.draft || !usable)) {
-    draftId().value = "";
-    if (!usable && untouched && mode() === "reply") { editor().value = ""; editor().dataset.begunWith = ""; }
-  }
-  if (usable && isNew && mode() === "reply") {
-    if (draft().dataset.shows === "prefilled" && untouched) {
-      editor().value = draftBody();
-      editor().dataset.begunWith = draftBody();
-      draftId().value = draft().dataset.draft;
-    } else if (editor().value.trim()) {
-      document.getElementById("newer-draft").hidden = false;
-    }
-  }
-  hideDismissed();
-  changed();
+function showDraft(open) {
+  const text = document.getElementById("draft-text");
+  if (!text) return;
+  text.hidden = !open;
+  document.querySelector("[data-show-draft]")?.setAttribute("aria-expanded", String(open));
 }
 
 function hideDismissed() {
-  if (!draft() || localStorage.getItem("desk.dismissed") !== draft().dataset.draft || draft().dataset.shows !== "banner") return;
-  draft().hidden = true;
+  const isDismissed = card()?.dataset.shows === "banner" && localStorage.getItem(DISMISSED) === card().dataset.draft;
+  if (isDismissed) card().hidden = true;
 }
+
+/* While typing: what the edit would teach is asked for when the typing pauses. */
+function changed() {
+  const isEdited = mode() === "reply" && grownFrom().value && editor().value !== draftBody() && editor().value.trim();
+  const back = document.querySelector('#draft[data-shows="prefilled"] [data-use-draft]');
+  if (back) back.hidden = mode() === "note" || (Boolean(grownFrom().value) && editor().value === draftBody());
+  clearTimeout(asking);
+  if (isEdited) {
+    asking = setTimeout(() => editor()?.dispatchEvent(new Event("desk-edited")), ASK_AFTER);
+  } else document.getElementById("learning").replaceChildren();
+  keep();
+}
+
+/* The card was refreshed. A new draft is taken over only into an editor that nobody has typed in. */
+function draftRefreshed() {
+  if (!form() || !card()) return;
+  form().elements.based_on_seq.value = card().dataset.seq;
+  const usable = draftBody() !== null;
+  const isNew = card().dataset.draft !== shownDraft;
+  const isUntouched = !editor().value.trim() || editor().value === untouched;
+  shownDraft = card().dataset.draft;
+  if (mode() === "note") texts.reply = texts.reply === untouched ? "" : texts.reply;
+  if (grownFrom().value && (grownFrom().value !== shownDraft || !usable)) {
+    grownFrom().value = "";
+    if (isUntouched && mode() === "reply") editor().value = untouched = "";
+  }
+  if (usable && isNew && mode() === "reply") {
+    if (isUntouched && card().dataset.shows === "prefilled") {
+      editor().value = untouched = draftBody();
+      grownFrom().value = shownDraft;
+    } else if (editor().value.trim()) document.getElementById("newer-draft").hidden = false;
+  }
+  if (!usable) document.getElementById("newer-draft").hidden = true;
+  hideDismissed();
+  changed();
+}
+
+/* The conversation was refreshed: stay where one was reading, follow only when something was added. */
+let readTo = 0;
+let newest = "";
+function threadRefreshed() {
+  const thread = document.getElementById("thread");
+  if (thread.dataset.newest === newest) {
+    thread.scrollTop = readTo;
+    return;
+  }
+  thread.scrollTop = thread.scrollHeight;
+  document.getElementById("announcements").textContent = "The conversation has changed.";
+}
+
+document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  if (event.detail.target?.id !== "thread") return;
+  readTo = event.detail.target.scrollTop;
+  newest = event.detail.target.dataset.newest;
+});
+document.addEventListener("htmx:oobAfterSwap", (event) => {
+  if (event.detail.target?.id === "draft") draftRefreshed();
+  if (event.detail.target?.id === "thread") threadRefreshed();
+});
+
+/* Requests ------------------------------------------------------------------------------------------------ */
+document.addEventListener("htmx:afterRequest", (event) => {
+  const { elt, successful, xhr } = event.detail;
+  if (!successful) return;
+  if (elt.matches("#send, #send-and-resolve")) localStorage.removeItem(KEY + xhr.getResponseHeader("Desk-Ticket"));
+  if (elt.matches("#add-note") && form()) {
+    editor().value = "";
+    setMode("reply");
+  }
+});
+
+let wasUndone = false;
+document.addEventListener("htmx:beforeRequest", (event) => { wasUndone = event.detail.elt.matches("[data-undo]"); });
+document.addEventListener("htmx:afterSettle", (event) => {
+  const isOther = form() && !form().dataset.begun;
+  begin();
+  if (event.detail.target?.id !== "pane" || !isOther) return;
+  if (wasUndone) editor().focus();
+  else if (document.activeElement === editor()) document.getElementById("thread").focus({ preventScroll: true });
+});
 
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-use-draft]")) useDraft();
   const shower = event.target.closest("[data-show-draft]");
-  if (shower) {
-    const text = document.getElementById("draft-text");
-    text.hidden = !text.hidden;
-    shower.setAttribute("aria-expanded", String(!text.hidden));
-  }
+  if (shower) showDraft(shower.getAttribute("aria-expanded") !== "true");
   if (event.target.closest("[data-dismiss-draft]")) {
-    localStorage.setItem("desk.dismissed", draft().dataset.draft);
+    localStorage.setItem(DISMISSED, card().dataset.draft);
     hideDismissed();
     editor().focus();
   }
   const chooser = event.target.closest("[data-mode]");
-  if (chooser) { setMode(chooser.dataset.mode); changed(); editor().focus(); }
+  if (chooser) {
+    setMode(chooser.dataset.mode);
+    editor().focus();
+  }
 });
-
 document.addEventListener("input", (event) => { if (event.target.id === "reply") changed(); });
 
-document.addEventListener("htmx:afterRequest", (event) => {
-  const { elt, successful, xhr } = event.detail;
-  if (!successful || !elt.matches?.("#send, #send-and-resolve, #add-note")) return;
-  const ticket = xhr.getResponseHeader("Desk-Ticket");
-  if (ticket) localStorage.removeItem(keyOf(ticket));
-  if (elt.id === "add-note") { editor().value = ""; setMode("reply"); changed(); }
-});
-
-document.addEventListener("htmx:afterSettle", (event) => {
-  begin();
-  if (event.detail.target?.id === "pane") document.getElementById("ticket-title")?.scrollIntoView({ block: "nearest" });
-});
-document.addEventListener("htmx:oobAfterSwap", (event) => {
-  if (event.detail.target?.id === "draft") draftRefreshed();
-  if (event.detail.target?.id === "thread") followThread();
-});
-
-let newest = "";
-function followThread() {
-  const thread = document.getElementById("thread");
-  if (thread.dataset.newest === newest) { thread.scrollTop = before; return; }
-  newest = thread.dataset.newest;
-  thread.scrollTop = thread.scrollHeight;
-  document.getElementById("announcements").textContent = "The conversation has changed.";
-}
-let before = 0;
-document.addEventListener("htmx:oobBeforeSwap", (event) => {
-  if (event.detail.target?.id !== "thread") return;
-  before = event.detail.target.scrollTop;
-  newest = event.detail.target.dataset.newest;
-});
-
-/* Texts nobody came back to for two weeks are let go. */
-for (const name of Object.keys(localStorage)) {
-  if (name.startsWith(KEY) && Date.now() - (JSON.parse(localStorage.getItem(name)).at ?? 0) > OLDEST) localStorage.removeItem(name);
-}
-shownBefore = draft()?.dataset.draft ?? "";
+letGoOfOldTexts();
 begin();
