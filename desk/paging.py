@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.errors import InvalidInputError
@@ -38,7 +38,9 @@ async def read_page(
 ) -> tuple[Sequence[Row[*tuple[Any, ...]]], int]:
     """The rows of one page of an ordered statement, and the number of all of them."""
     check_page(limit, offset)
-    counted = select(func.count()).select_from(statement.order_by(None).subquery())
+    unordered: Any = statement.order_by(None)
+    bare = unordered.with_only_columns(literal_column("1"), maintain_column_froms=True)
+    counted = select(func.count()).select_from(bare.subquery())
     total = (await session.execute(counted)).scalar_one()
     if total <= offset:
         return [], total

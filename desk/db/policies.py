@@ -100,6 +100,7 @@ FUNCTIONS = (
     "desk_all_tenants()",
     "desk_claim_work(text, integer, double precision)",
     "desk_work_waiting()",
+    "desk_states_of_week()",
 )
 
 
@@ -151,6 +152,16 @@ def _functions() -> list[str]:
         f"""CREATE OR REPLACE FUNCTION desk_work_waiting()
         RETURNS TABLE (kind text, waiting bigint, oldest_seconds double precision) {header} STABLE AS $$ BEGIN
           RETURN QUERY {waiting};
+        END $$""",
+        # Version 7 ids begin with their time: the primary key finds the last seven days.
+        f"""CREATE OR REPLACE FUNCTION desk_states_of_week()
+        RETURNS TABLE (kind text, state text, number bigint) {header} STABLE AS $$
+        DECLARE since uuid := (lpad(to_hex((extract(epoch FROM now() - interval '7 days') * 1000)::bigint), 12, '0')
+                               || '00000000000000000000')::uuid;
+        BEGIN
+          RETURN QUERY SELECT 'drafts', d.state::text, count(*) FROM drafts d WHERE d.id >= since GROUP BY d.state
+            UNION ALL
+            SELECT 'deliveries', d.state::text, count(*) FROM deliveries d WHERE d.id >= since GROUP BY d.state;
         END $$""",
     ]
 

@@ -18,7 +18,7 @@ from desk.accounts.sessions import scope_values
 from desk.errors import NotAllowedError
 from desk.installation import Installation
 from desk.web.permissions import PUBLIC
-from desk.web.waiting import work_waiting
+from desk.web.waiting import states_of_week, work_waiting
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -37,6 +37,12 @@ class RequestMetrics:
         self.oldest = Gauge(
             "desk_work_oldest_seconds", "How long the oldest due row has waited.", ("kind",), registry=self.registry
         )
+        self.states = Gauge(
+            "desk_made_last_week",
+            "Drafts and deliveries of the last 7 days.",
+            ("kind", "state"),
+            registry=self.registry,
+        )
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         self._seconds.labels(method, route, str(status)).observe(seconds)
@@ -52,6 +58,9 @@ async def metrics(request: Request[Any, Any, Any], installation: NamedDependency
     for kind in await work_waiting(installation.database):
         figures.waiting.labels(kind.kind).set(kind.waiting)
         figures.oldest.labels(kind.kind).set(kind.oldest_seconds)
+    figures.states.clear()
+    for count in await states_of_week(installation.database):
+        figures.states.labels(count.kind, count.state).set(count.number)
     return Response(generate_latest(figures.registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -1,4 +1,4 @@
-"""How much work is due, over all tenants: numbers only."""
+"""How much work is due and what became of the last, over all tenants: numbers only."""
 
 from __future__ import annotations
 
@@ -22,3 +22,18 @@ async def work_waiting(database: Database) -> list[WorkWaiting]:
     async with database.transaction(NO_TENANT) as session:
         rows = await session.execute(text("SELECT kind, waiting, oldest_seconds FROM desk_work_waiting()"))
         return [WorkWaiting(row.kind, row.waiting, float(row.oldest_seconds or 0.0)) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class StateCount:
+    kind: str
+    """drafts or deliveries."""
+    state: str
+    number: int
+
+
+async def states_of_week(database: Database) -> list[StateCount]:
+    """Of what was made in the last seven days."""
+    async with database.transaction(NO_TENANT) as session:
+        rows = await session.execute(text("SELECT kind, state, number FROM desk_states_of_week()"))
+        return [StateCount(row.kind, row.state, row.number) for row in rows]

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -340,7 +341,8 @@ async def test_without_a_database_nothing_is_acknowledged(
     await assert_away()
 
 
-async def test_health_and_metrics_say_what_is_missing(client: Client, people: People, app: Litestar) -> None:
+async def test_health_and_metrics_say_what_is_missing(client: Client, people: People, agent: Person) -> None:
+    await call(client, agent, "POST", "/tickets", json=QUESTION)
     health = (await client.get("/health")).json()
     assert health["checks"].keys() == {"database", "queue", "worker", "indexes", "disk", "llm"}
     assert (health["checks"]["database"], health["checks"]["queue"], health["checks"]["llm"]) == ("ok", "ok", "off")
@@ -348,8 +350,21 @@ async def test_health_and_metrics_say_what_is_missing(client: Client, people: Pe
     assert health["status"] == "failing"
     shown = await client.get("/metrics")
     assert "desk_request_seconds_bucket" in shown.text
-    assert 'desk_work_waiting{kind="drafts"} 0.0' in shown.text
+    assert 'desk_work_waiting{kind="drafts"} 1.0' in shown.text
+    assert 'desk_made_last_week{kind="drafts",state="writing"} 1.0' in shown.text
     assert (await client.get("/metrics", headers={"X-Forwarded-For": "127.0.0.1"})).status_code == 403
     operator = await people.operator("op@desk.test")
     headers = {"X-Forwarded-For": "10.0.0.1", **operator.headers}
     assert (await client.get("/metrics", headers=headers)).status_code == 200
+
+
+async def test_behind_https_the_cookie_is_bound_to_the_host(installation: Installation, agent: Person) -> None:
+    secure = replace(installation, settings=replace(installation.settings, public_url="https://desk.test"))
+    app = create_app(secure, pages=[page_sign_in])
+    async with httpx.AsyncClient(transport=transport(app), base_url="https://desk.test") as browser:
+        answer = await browser.post("/sign-in", params={"email": agent.email})
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("__Host-desk=")
+    assert "secure" in cookie.lower()
+    assert "domain" not in cookie.lower()
+    assert answer.headers["strict-transport-security"].startswith("max-age=")
