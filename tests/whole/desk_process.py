@@ -39,6 +39,7 @@ class DeskProcess:
     settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = None
+    _clients: list[httpx.Client] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -78,6 +79,17 @@ class DeskProcess:
         except httpx.HTTPError:
             return False
 
+    def kill_parent(self) -> None:
+        """`kill -9` of `desk up` itself."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def postmaster(self) -> int:
+        """The database server's first process."""
+        pid_file = next(self.data_dir.glob("postgres/**/postmaster.pid"))
+        return int(pid_file.read_text().splitlines()[0])
+
     def stop(self) -> int:
         """SIGTERM to the parent, as a service manager does."""
         assert self._process is not None
@@ -88,6 +100,8 @@ class DeskProcess:
 
     def kill_everything(self) -> None:
         """End whatever is left, however the test ended."""
+        for client in self._clients:
+            client.close()
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -138,7 +152,9 @@ class DeskProcess:
     def api(self, slug: str) -> httpx.Client:
         """A client with a new API key of the tenant."""
         key = json.loads(self.command("keys", "create", "--tenant", slug, "--name", "test", "--json"))["key"]
-        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {key}"}, timeout=20)
+        client = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {key}"}, timeout=20)
+        self._clients.append(client)
+        return client
 
 
 def with_signal(pid: int, number: signal.Signals) -> None:

@@ -6,19 +6,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.processes import eventually, processes_mentioning
+from tests.processes import eventually, processes_mentioning, processes_working_in
 from tests.whole.desk_process import ROOT, Callbacks, DeskProcess, callback_server, free_port, wait_for, with_signal
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("whole-desk")]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def callbacks() -> Generator[Callbacks]:
     with callback_server() as server:
         yield server
@@ -43,13 +42,20 @@ def slow_model() -> Generator[int]:
         process.wait()
 
 
-@pytest.fixture
-def desk(tmp_path: Path, callbacks: Callbacks) -> Generator[DeskProcess]:
-    started = DeskProcess(tmp_path / "a desk", {"DESK_EGRESS_ALLOWED_HOSTS": "127.0.0.1"})
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Generator[DeskProcess]:
+    """One desk for the whole module, in a folder with a space in its name."""
+    started = DeskProcess(tmp_path_factory.mktemp("kills") / "a desk", {"DESK_EGRESS_ALLOWED_HOSTS": "127.0.0.1"})
     try:
+        started.start()
         yield started
     finally:
         started.kill_everything()
+
+
+@pytest.fixture(scope="module")
+def api(desk: DeskProcess) -> httpx.Client:
+    return desk.api(desk.new_tenant("Kills"))
 
 
 def _answers(port: int) -> bool:
@@ -61,7 +67,7 @@ def _answers(port: int) -> bool:
 
 def _set_callback(api: httpx.Client, url: str) -> None:
     connection = api.get("/api/v1/connections").json()["items"][0]
-    answer = api.put(f"/api/v1/connections/{connection['id']}", json={"configuration": {"callback_url": url}})
+    answer = api.put(f"/api/v1/connections/{connection['id']}", json={"callback_url": url})
     assert answer.status_code == 200, answer.text
 
 
@@ -87,18 +93,16 @@ def _draft(api: httpx.Client, ticket_id: str) -> dict[str, Any] | None:
 KNOWLEDGE = {"title": "Backups", "text": "# Backups\n\nBackups are kept for 14 days. Every restore is free of charge."}
 
 
-def test_a_worker_killed_in_the_middle_of_a_draft_loses_nothing(desk: DeskProcess, slow_model: int) -> None:
-    desk.settings |= {
-        "DESK_LLM_BASE_URL": f"http://127.0.0.1:{slow_model}/v1",
-        "DESK_LLM_API_KEY": "test",
-        "DESK_LLM_MODEL": "scripted",
-    }
-    desk.start()
-    api = desk.api(desk.new_tenant("Kills"))
-    ticket = _new_ticket(api, "t-1")
+def test_a_worker_killed_in_the_middle_of_a_draft_loses_nothing(
+    desk: DeskProcess, api: httpx.Client, slow_model: int
+) -> None:
+    provider = {"base_url": f"http://127.0.0.1:{slow_model}/v1", "model": "scripted", "api_key": "test", "name": "slow"}
+    made = api.post("/api/v1/model-providers", json=provider)
+    assert made.status_code == 201, made.text
+    ticket = _new_ticket(api, "in-a-draft")
     wait_for(lambda: httpx.get(f"http://127.0.0.1:{slow_model}/__requests").json())
 
-    (worker,) = desk.pids("desk", " worker") or {0}
+    (worker,) = desk.pids("desk", " worker")
     with_signal(worker, signal.SIGKILL)
 
     draft = wait_for(lambda: _draft(api, ticket["id"]), 40)
@@ -108,13 +112,14 @@ def test_a_worker_killed_in_the_middle_of_a_draft_loses_nothing(desk: DeskProces
         event for event in api.get(f"/api/v1/tickets/{ticket['id']}").json()["events"] if event["kind"] == "draft_ready"
     ]
     assert len(drafts) == 1
+    assert api.delete(f"/api/v1/model-providers/{made.json()['id']}").status_code == 204
 
 
-def test_a_worker_killed_in_the_middle_of_a_send_never_sends_twice(desk: DeskProcess, callbacks: Callbacks) -> None:
-    desk.start()
-    api = desk.api(desk.new_tenant("Kills"))
+def test_a_worker_killed_in_the_middle_of_a_send_never_sends_twice(
+    desk: DeskProcess, api: httpx.Client, callbacks: Callbacks
+) -> None:
     _set_callback(api, callbacks.url)
-    ticket = _new_ticket(api, "t-1")
+    ticket = _new_ticket(api, "in-a-send")
     wait_for(lambda: _draft(api, ticket["id"]))
     callbacks.hold.clear()
     sent = api.post(
@@ -141,15 +146,12 @@ def test_a_worker_killed_in_the_middle_of_a_send_never_sends_twice(desk: DeskPro
     assert len(callbacks.received) == 1
 
 
-def test_the_database_killed_under_load_loses_no_accepted_ticket(desk: DeskProcess) -> None:
-    desk.start()
-    api = desk.api(desk.new_tenant("Kills"))
+def test_the_database_killed_under_load_loses_no_accepted_ticket(desk: DeskProcess, api: httpx.Client) -> None:
     api.post("/api/v1/documents", json=KNOWLEDGE)
     accepted: list[str] = []
     for number in range(30):
         if number == 10:
-            postmasters = desk.pids("postgres", "-D") or desk.pids("postgres")
-            with_signal(min(postmasters), signal.SIGKILL)
+            with_signal(desk.postmaster(), signal.SIGKILL)
         try:
             answer = api.post(
                 "/api/v1/tickets",
@@ -183,24 +185,19 @@ def test_the_database_killed_under_load_loses_no_accepted_ticket(desk: DeskProce
 
     def all_drafted() -> bool:
         tickets = api.get("/api/v1/tickets", params={"limit": 100}).json()["items"]
-        return len(tickets) == 30 and all(_draft(api, ticket["id"]) for ticket in tickets)
+        loaded = [ticket for ticket in tickets if ticket["subject"].startswith("Ticket ")]
+        return len(loaded) == 30 and all(_draft(api, ticket["id"]) for ticket in loaded)
 
     wait_for(all_drafted, 90)
 
 
-def test_after_a_stop_or_a_kill_of_the_parent_nothing_is_left_running(desk: DeskProcess) -> None:
-    desk.start()
-    api = desk.api(desk.new_tenant("Kills"))
-    ticket = _new_ticket(api, "t-1")
-    assert desk.stop() == 0
-    assert eventually(lambda: not processes_mentioning(str(desk.data_dir)))
-
-    desk.start()
-    assert api.get(f"/api/v1/tickets/{ticket['id']}").status_code == 200
-    assert desk._process is not None
-    desk._process.kill()
-    desk._process.wait()
+def test_after_a_kill_of_the_parent_and_after_a_stop_nothing_is_left_running(
+    desk: DeskProcess, api: httpx.Client
+) -> None:
+    ticket = _new_ticket(api, "kept")
+    desk.kill_parent()
     desk.start()
     assert api.get(f"/api/v1/tickets/{ticket['id']}").status_code == 200
     assert desk.stop() == 0
     assert eventually(lambda: not processes_mentioning(str(desk.data_dir)))
+    assert eventually(lambda: not processes_working_in(desk.data_dir / "postgres" / "cluster"))
