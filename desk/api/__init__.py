@@ -7,6 +7,7 @@ from desk.api.auth import AuthController
 from desk.api.connections import ConnectionController, ProviderController
 from desk.api.documents import DocumentController
 from desk.api.drafts import DeliveryController, DraftController
+from desk.api.faqs import FaqController
 from desk.api.learned import CorrectionController, ExampleController
 from desk.api.policy import PolicyController, playground
 from desk.api.prompts import PromptController
@@ -31,6 +32,7 @@ def api_router(maximum_upload_bytes: int) -> Router:
             Router(
                 "/", route_handlers=[DocumentController], request_max_body_size=maximum_upload_bytes + _FORM_OVERHEAD
             ),
+            FaqController,
             search,
             intents,
             ExampleController,

@@ -24,6 +24,13 @@ Source = Literal["knowledge", "example", "correction", "faq"]
 """What `item_id` names: a chunk, an example, a correction, a phrasing of a FAQ."""
 
 
+async def lock_index(session: AsyncSession) -> None:
+    """Take the tenant's turn at the log now. For those who lock rows of their own before they write to it, so that
+    everyone locks in the same order."""
+    tenant_id = session_scope(session.sync_session).tenant_id
+    await session.execute(select(IndexCounter.id).where(IndexCounter.tenant_id == tenant_id).with_for_update())
+
+
 async def put_items(
     session: AsyncSession, source: Source, item_ids: Sequence[UUID], vectors: Vectors, model: str
 ) -> None:

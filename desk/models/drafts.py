@@ -69,6 +69,7 @@ class DraftSource(TenantRow):
     constraints = (
         UniqueConstraint("tenant_id", "draft_id", "ordinal", name="uq_draft_sources_ordinal"),
         belongs_to("drafts", "draft_id", name="draft_sources"),
+        Index("ix_draft_sources_faq", "tenant_id", "item_id", postgresql_where=text("kind = 'faq' AND used")),
     )
 
     draft_id: Mapped[UUID] = mapped_column(GUID())

@@ -62,6 +62,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "id", name="uq_faq_phrasings_tenant_id_id"),
         sa.UniqueConstraint("tenant_id", "faq_id", "ordinal", name="uq_faq_phrasings_ordinal"),
     )
+    op.create_index(
+        "ix_draft_sources_faq",
+        "draft_sources",
+        ["tenant_id", "item_id"],
+        unique=False,
+        postgresql_where=sa.text("kind = 'faq' AND used"),
+    )
     _exchange_sources(_SOURCES)
     op.add_column(
         "channel_policies", sa.Column("faq_send", sa.Boolean(), server_default=sa.text("false"), nullable=False)
@@ -73,6 +80,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_column("channel_policies", "faq_send")
+    op.drop_index("ix_draft_sources_faq", table_name="draft_sources", postgresql_where=sa.text("kind = 'faq' AND used"))
     op.execute("DELETE FROM embeddings WHERE source = 'faq'")
     op.execute("DELETE FROM index_log WHERE source = 'faq'")
     _exchange_sources(_SOURCES_BEFORE)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, exists, select
 
-from desk.db.index_log import put_items, remove_items
+from desk.db.index_log import lock_index, put_items, remove_items
 from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database
 from desk.models import Embedding, Faq, FaqPhrasing
@@ -34,6 +34,7 @@ async def embed_missing_faqs(database: Database, embedder: Embedder, tenant_id: 
         return 0
     vectors = await embedder.embed(list(texts.values()))
     async with database.transaction(Scope(tenant_id)) as session:
+        await lock_index(session)
         # Taken back or reworded meanwhile: it must not be found again.
         wanted = published_phrasings(tenant_id).where(FaqPhrasing.id.in_(texts)).with_for_update(read=True)
         kept = set((await session.execute(wanted)).scalars())

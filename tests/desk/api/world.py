@@ -94,6 +94,7 @@ async def build_world(client: Client, installation: Installation, owner: Person)
         "document_id": document["id"],
         "example_id": (await call(client, owner, "GET", "/examples"))["items"][0]["id"],
         "correction_id": (await call(client, owner, "GET", "/corrections"))["items"][0]["id"],
+        "faq_id": (await call(client, owner, "POST", "/faqs", json={"question": "Why?", "answer": "So."}))["id"],
         "prompt_id": copy["id"],
         "connection_id": (await call(client, owner, "GET", "/connections"))["items"][0]["id"],
         "provider_id": (await call(client, owner, "POST", "/model-providers", json=provider))["id"],
