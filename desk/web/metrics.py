@@ -61,7 +61,7 @@ async def metrics(request: Request[Any, Any, Any], installation: NamedDependency
     figures.states.clear()
     for count in await states_of_week(installation.database):
         figures.states.labels(count.kind, count.state).set(count.number)
-    return Response(generate_latest(figures.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(figures.registry), media_type=CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8"))
 
 
 def _is_this_machine(request: Request[Any, Any, Any]) -> bool:

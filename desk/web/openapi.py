@@ -9,7 +9,7 @@ from litestar import Litestar, Request, Response, Router, get
 from litestar.exceptions import NotFoundException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
-from litestar.openapi.spec import Components, OpenAPIMediaType, OpenAPIResponse, Schema, SecurityScheme
+from litestar.openapi.spec import Components, OpenAPIMediaType, OpenAPIResponse, Reference, Schema, SecurityScheme
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import FromPath
 
@@ -78,8 +78,11 @@ def openapi_config() -> OpenAPIConfig:
 def describe_problems(app: Litestar) -> None:
     """Every operation may answer with a problem; say so once for each instead of Litestar's own error shape."""
     answer = OpenAPIResponse(
-        description="A problem (RFC 9457)", content={PROBLEM: OpenAPIMediaType(schema=_PROBLEM_SCHEMA)}
+        description="A problem (RFC 9457)",
+        content={PROBLEM: OpenAPIMediaType(schema=Reference(ref="#/components/schemas/Problem"))},
     )
+    schemas = app.openapi_schema.components.schemas
+    app.openapi_schema.components.schemas = {**(schemas or {}), "Problem": _PROBLEM_SCHEMA}
     for item in (app.openapi_schema.paths or {}).values():
         for operation in (item.get, item.put, item.post, item.patch, item.delete):
             if operation is not None and operation.responses is not None:
