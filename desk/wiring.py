@@ -12,6 +12,7 @@ from uuid import UUID
 from litestar import Litestar
 from sqlalchemy import select
 
+import ui
 from connectors.llm.breaker import Breakers
 from connectors.llm.chain import build_chat_model
 from connectors.llm.configuration import (
@@ -34,6 +35,7 @@ from desk.drafting.pipeline import DraftingDesk
 from desk.egress import EgressRules
 from desk.installation import Installation
 from desk.live import LiveHub
+from desk.logs import configure_logs
 from desk.models import ModelProvider
 from desk.ports import ChatModel, Clock, Embedder, IntentDescription
 from desk.secret import Secret
@@ -160,4 +162,6 @@ async def running(settings: Settings, address: DatabaseAddress) -> AsyncGenerato
 def web_application() -> Litestar:
     """What the web server loads, once a process."""
     settings = load_settings()
-    return create_app(build(settings, database_address(settings)))
+    configure_logs(settings.log_level, settings.log_format)
+    installation = build(settings, database_address(settings))
+    return create_app(installation, ui.page_handlers(), [ui.PagesPlugin()], ui.error_page)

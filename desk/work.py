@@ -20,7 +20,7 @@ from desk.housekeeping import keep_house
 from desk.installation import Installation
 from desk.jobs import Duty, WorkLoop, wake_job
 from desk.ports import DocumentIndexer, Learner
-from desk.wakeups import WAKE_JOB
+from desk.wakeups import WAKE_JOB, saq_queue
 
 _log = structlog.get_logger(__name__)
 _RECONNECT_SECONDS = 2.0
@@ -36,19 +36,21 @@ class WakeupWorker(Worker[Any]):
 async def start_worker(installation: Installation) -> AsyncGenerator[WorkLoop]:
     """A work loop that is woken by SAQ; everything is closed at the end."""
     settings = installation.settings
+    await installation.queue.connect()
     loop = WorkLoop(
         installation.database,
         duties(installation),
         lease_seconds=settings.lease_seconds,
         poll_seconds=settings.poll_seconds,
     )
-    wakeups = asyncio.create_task(_follow_wakeups(installation, loop), name="wakeups")
+    stopping = asyncio.Event()
+    wakeups = asyncio.create_task(_follow_wakeups(installation, loop, stopping), name="wakeups")
     try:
         yield loop
     finally:
-        wakeups.cancel()
-        with suppress(asyncio.CancelledError):
-            await wakeups
+        stopping.set()
+        await wakeups
+        await installation.queue.disconnect()
         await installation.models.close()
         await installation.database.close()
 
@@ -71,30 +73,37 @@ async def _index(indexer: DocumentIndexer, held: Claim) -> None:
     await indexer.index(held.tenant_id, held.row_id, held.fence)
 
 
-async def _follow_wakeups(installation: Installation, loop: WorkLoop) -> None:
-    """Run SAQ's worker for ever; while its connections are lost, the poll alone carries the work."""
+async def _follow_wakeups(installation: Installation, loop: WorkLoop, stopping: asyncio.Event) -> None:
+    """Run SAQ's worker until asked to stop; while its connections are lost, the poll alone carries the work."""
 
     async def clock(_: dict[str, Any]) -> None:
         await keep_house(installation)
 
     clock.__qualname__ = "keep_house"
-    while True:
+    while not stopping.is_set():
+        queue = saq_queue(installation.address.psycopg_app_url())
+        worker = WakeupWorker(
+            queue,
+            functions=[(WAKE_JOB, wake_job)],
+            cron_jobs=[CronJob(clock, cron="* * * * *", timeout=55, retries=1)],
+            concurrency=2,
+            startup=partial(_remember, loop),
+        )
         try:
-            await installation.queue.connect()
-            worker = WakeupWorker(
-                installation.queue,
-                functions=[(WAKE_JOB, wake_job)],
-                cron_jobs=[CronJob(clock, cron="* * * * *", timeout=55, retries=1)],
-                concurrency=2,
-                startup=partial(_remember, loop),
-            )
-            await worker.start()
+            await queue.connect()
+            running = asyncio.create_task(worker.start())
+            asked = asyncio.create_task(stopping.wait())
+            await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
+            asked.cancel()
+            await worker.stop()
+            await running
         except (OperationalError, PoolTimeout, OSError, TimeoutError) as error:
             _log.warning("wakeups_lost", error=str(error).splitlines()[0] if str(error) else type(error).__name__)
         finally:
             with suppress(OperationalError, PoolTimeout, OSError, TimeoutError):
-                await installation.queue.disconnect()
-        await asyncio.sleep(_RECONNECT_SECONDS)
+                await queue.disconnect()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), _RECONNECT_SECONDS)
 
 
 async def _remember(loop: WorkLoop, context: dict[str, Any]) -> None:
