@@ -214,7 +214,7 @@ class FaqMatch:
     """Of kind `faq`: `text` is the approved answer, `question` the wording that matched, `lexical` the share of
     letters in common with it."""
     how: str
-    """exact, same_words, reworded, near_wording or ambiguous."""
+    """exact, misspelt, same_words, reworded, near_wording or ambiguous."""
     certain: bool
     """Sure enough that the answer may be sent without a person, where the channel's switch allows it."""
     probability: float

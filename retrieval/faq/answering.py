@@ -15,10 +15,10 @@ from typing import Final, Literal
 
 from retrieval.embedding.minilm import MODEL
 from retrieval.faq.index import FaqCandidate, Phrasing
-from retrieval.faq.wording import Difference, difference
+from retrieval.faq.wording import Difference, difference, is_misspelling
 from retrieval.ingestion.languages import detect_language
 
-How = Literal["exact", "same_words", "reworded", "near_wording", "ambiguous"]
+How = Literal["exact", "misspelt", "same_words", "reworded", "near_wording", "ambiguous"]
 
 CALIBRATED_MODEL: Final = MODEL
 SAME_WORDS_COSINE = 0.90
@@ -60,14 +60,22 @@ def judge(question: str, found: Sequence[FaqCandidate], model: str) -> Verdict |
         alone = not any(other.best.exact for other in found[1:])
         return Verdict(best.best, "exact" if alone else "ambiguous", alone, 1.0 if alone else EVEN, lead)
     if model == CALIBRATED_MODEL:
-        return _by_meaning(question, best, lead)
+        return _by_meaning(question, best, found[1:], lead)
     nearest = max(best.phrasings, key=lambda phrasing: phrasing.fuzzy)
     if not difference(question, nearest.text).is_none:
         return None
     return Verdict(nearest, "near_wording", certain=False, probability=EVEN, lead=lead)
 
 
-def _by_meaning(question: str, best: FaqCandidate, lead: float) -> Verdict | None:
+def _misspelt(question: str, candidate: FaqCandidate) -> Phrasing | None:
+    return next((one for one in candidate.phrasings if is_misspelling(question, one.text)), None)
+
+
+def _by_meaning(question: str, best: FaqCandidate, others: Sequence[FaqCandidate], lead: float) -> Verdict | None:
+    if (misspelt := _misspelt(question, best)) is not None:
+        # A slip takes the vector far away, so here the letters count, and no other FAQ may be a slip away.
+        certain = all(_misspelt(question, other) is None for other in others)
+        return Verdict(misspelt, "misspelt", certain, SURE if certain else EVEN, lead)
     for phrasing in best.phrasings:
         if phrasing.cosine >= SAME_WORDS_COSINE and difference(question, phrasing.text).is_none:
             certain = lead >= CERTAIN_LEAD

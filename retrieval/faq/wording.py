@@ -57,6 +57,12 @@ def difference(asked: str, wording: str) -> Difference:
     )
 
 
+def is_misspelling(asked: str, wording: str) -> bool:
+    """Word for word the same, small words included, but for forms and slips."""
+    mine, theirs = _WORD.findall(fold(asked)), _WORD.findall(fold(wording))
+    return len(mine) == len(theirs) and all(same_word(*pair) for pair in zip(mine, theirs, strict=True))
+
+
 def meaningful_words(text: str) -> list[str]:
     """Folded words in reading order, each once, without those that may come and go; every negation is `not`."""
     found: dict[str, None] = {}
