@@ -14,7 +14,6 @@ UI = Path(__file__).resolve().parent
 VENDOR = UI / "static" / "vendor"
 FILES = {
     "htmx.org/dist/htmx.min.js": "htmx.min.js",
-    "htmx-ext-sse/dist/sse.min.js": "htmx-sse.min.js",
 }
 
 

@@ -13,17 +13,18 @@ from litestar.response import Template
 
 from desk.accounts.identity import Actor, Permission
 from desk.delivery import resolve_uncertain
-from desk.errors import InvalidInputError
+from desk.errors import ConflictError, InvalidInputError
 from desk.installation import Installation
 from desk.models import Delivery
 from desk.review import LONGEST_REPLY, approve, cancel_delivery, regenerate, reject, reply
-from desk.tickets import draft_view
+from desk.tickets import draft_view, ticket_view
 from desk.web.permissions import needs
 from ui.pages.asked import asked_filter
 from ui.pages.shell import part_of_page
 from ui.pages.tickets import Toast, go_to, next_ticket, refreshed, ticket_pane
 from ui.presenting.learning import shown_learning
 from ui.presenting.queue import query_of
+from ui.presenting.ticket import seen_of
 
 
 class ReplyForm(msgspec.Struct):
@@ -31,6 +32,8 @@ class ReplyForm(msgspec.Struct):
     draft_id: str = ""
     """The draft the text grew from; empty for a reply written without one."""
     based_on_seq: int = 0
+    seen: str = ""
+    """How the conversation looked to whoever wrote this (`ui.presenting.ticket.seen_of`)."""
     resolve: str = ""
 
 
@@ -65,6 +68,7 @@ class Replying(Controller):
     ) -> Template:
         """On to the next ticket of the view, with an Undo for as long as the reply waits."""
         wanted = asked_filter(request)
+        await _check_seen(installation, actor, ticket_id, data.seen)
         following = await next_ticket(installation, actor, ticket_id, wanted)
         delivery, learned = await _send(installation, actor, ticket_id, data)
         seconds = round((delivery.undo_until - installation.clock.now()).total_seconds())
@@ -158,6 +162,14 @@ class Deliveries(Controller):
     ) -> Template:
         delivery = await resolve_uncertain(installation.database, actor, delivery_id, data.decision)
         return await refreshed(request, installation, actor, delivery.ticket_id)
+
+
+async def _check_seen(installation: Installation, actor: Actor, ticket_id: UUID, seen: str) -> None:
+    async with installation.database.transaction(actor.scope) as session:
+        view = await ticket_view(session, ticket_id)
+    if seen_of(view) != seen:
+        msg = "somebody has added to this conversation since you looked; your text is kept, look again before you send"
+        raise ConflictError(msg)
 
 
 async def _send(installation: Installation, actor: Actor, ticket_id: UUID, form: ReplyForm) -> tuple[Delivery, str]:

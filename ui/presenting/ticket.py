@@ -40,7 +40,9 @@ class ShownTicket:
     is_finished: bool
     inbound_seq: int
     newest: str
-    """Changes when the conversation does."""
+    """Changes when the conversation looks different."""
+    seen: str
+    """Changes when somebody adds to the conversation; a reply is refused when its writer has not seen that."""
     query: str
     refresh_address: str
     queue_address: str
@@ -75,6 +77,7 @@ def shown_ticket(view: TicketView, people: dict[UUID, str], actor: Actor, query:
         is_finished=ticket.status in {"resolved", "closed"},
         inbound_seq=ticket.last_inbound_seq,
         newest=f"{ticket.last_seq}.{'.'.join(reply.words for reply in replies)}",
+        seen=seen_of(view),
         query=query,
         refresh_address=f"/tickets/{ticket.id}/refresh?{query}",
         queue_address=_queue_address(query),
@@ -97,6 +100,13 @@ def shown_ticket(view: TicketView, people: dict[UUID, str], actor: Actor, query:
         priorities=choices(PRIORITIES),
         tags=", ".join(ticket.tags),
     )
+
+
+def seen_of(view: TicketView) -> str:
+    """A reply counts from its approval on, so that its being sent is nothing new."""
+    written = sum(message.delivery_id is None for message in view.messages)
+    replies = sum(delivery.state != "cancelled" for delivery in view.deliveries)
+    return f"{written}.{replies}"
 
 
 def _chips(ticket: Ticket, assignee: str | None) -> list[Chip]:

@@ -23,9 +23,9 @@ PRESENTATIONS = {
     "notes": "kept back, with the evidence shown",
 }
 DECISIONS = {
-    "send": "It would be sent by itself.",
-    "suggest": "It would wait for an agent.",
-    "notes": "It would not be proposed.",
+    "send": "To be sent by itself.",
+    "suggest": "To wait for an agent.",
+    "notes": "Evidence only, no proposal.",
 }
 
 
@@ -174,7 +174,7 @@ def _recorded_hit(hit: Mapping[str, Any], used: set[str]) -> ShownSource:
     return ShownSource(
         title=str(hit.get("title") or "Untitled"),
         kind=SOURCE_KINDS.get(str(hit.get("kind")), str(hit.get("kind"))),
-        version=int(hit.get("version", 1)),
+        version=int(hit.get("version", 1)) if hit.get("kind") in {"global_kb", "tenant_kb"} else None,
         score=f"{hit.get('score', 0):.2f} (meaning {hit.get('dense', 0):.2f}, words {hit.get('lexical', 0):.2f})",
         weighted=f"{hit.get('weighted_score', 0):.2f}",
         used=str(hit.get("id")) in used,

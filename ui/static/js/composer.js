@@ -107,6 +107,7 @@ function showDraft(open) {
   const text = document.getElementById("draft-text");
   if (!text) return;
   text.hidden = !open;
+  if (open) text.scrollIntoView({ block: "nearest" });
   document.querySelector("[data-show-draft]")?.setAttribute("aria-expanded", String(open));
 }
 
@@ -130,7 +131,6 @@ function changed() {
 /* The card was refreshed. A new draft is taken over only into an editor that nobody has typed in. */
 function draftRefreshed() {
   if (!form() || !card()) return;
-  form().elements.based_on_seq.value = card().dataset.seq;
   const usable = draftBody() !== null;
   const isNew = card().dataset.draft !== shownDraft;
   const isUntouched = !editor().value.trim() || editor().value === untouched;
@@ -151,11 +151,23 @@ function draftRefreshed() {
   changed();
 }
 
+/* What was there when the reply was begun goes with it, so that nobody answers past somebody else. */
+let isOwnChange = false;
+function seeAll() {
+  form().elements.seen.value = document.getElementById("thread").dataset.seen;
+  form().elements.based_on_seq.value = card().dataset.seq;
+  document.getElementById("changed-meanwhile").hidden = true;
+}
+
 /* The conversation was refreshed: stay where one was reading, follow only when something was added. */
 let readTo = 0;
 let newest = "";
 function threadRefreshed() {
   const thread = document.getElementById("thread");
+  const isNew = thread.dataset.seen !== form().elements.seen.value;
+  if (isNew && editor().value.trim() && editor().value !== untouched && !isOwnChange) document.getElementById("changed-meanwhile").hidden = false;
+  else if (document.getElementById("changed-meanwhile").hidden) seeAll();
+  isOwnChange = false;
   if (thread.dataset.newest === newest) {
     thread.scrollTop = readTo;
     return;
@@ -164,14 +176,18 @@ function threadRefreshed() {
   document.getElementById("announcements").textContent = "The conversation has changed.";
 }
 
+let isThreadNew = false;
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
   if (event.detail.target?.id !== "thread") return;
   readTo = event.detail.target.scrollTop;
   newest = event.detail.target.dataset.newest;
 });
 document.addEventListener("htmx:oobAfterSwap", (event) => {
-  if (event.detail.target?.id === "draft") draftRefreshed();
-  if (event.detail.target?.id === "thread") threadRefreshed();
+  if (event.detail.target?.id === "thread") isThreadNew = true;
+  if (event.detail.target?.id !== "draft") return;
+  draftRefreshed();
+  if (isThreadNew) threadRefreshed();
+  isThreadNew = false;
 });
 
 /* Requests ------------------------------------------------------------------------------------------------ */
@@ -186,7 +202,10 @@ document.addEventListener("htmx:afterRequest", (event) => {
 });
 
 let wasUndone = false;
-document.addEventListener("htmx:beforeRequest", (event) => { wasUndone = event.detail.elt.matches("[data-undo]"); });
+document.addEventListener("htmx:beforeRequest", (event) => {
+  wasUndone = event.detail.elt.matches("[data-undo]");
+  if (event.detail.elt.matches("#add-note, .delivery button")) isOwnChange = true;
+});
 document.addEventListener("htmx:afterSettle", (event) => {
   const isOther = form() && !form().dataset.begun;
   begin();
@@ -199,6 +218,10 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("[data-use-draft]")) useDraft();
   const shower = event.target.closest("[data-show-draft]");
   if (shower) showDraft(shower.getAttribute("aria-expanded") !== "true");
+  if (event.target.closest("[data-seen-it]")) {
+    seeAll();
+    editor().focus();
+  }
   if (event.target.closest("[data-dismiss-draft]")) {
     localStorage.setItem(DISMISSED, card().dataset.draft);
     hideDismissed();

@@ -4,9 +4,9 @@ import { showToast } from "./toasts.js";
 const AWAY = "The desk did not answer. Nothing was changed; try again.";
 
 document.addEventListener("htmx:beforeSwap", (event) => {
-  const { xhr, elt } = event.detail;
+  const { xhr } = event.detail;
+  const { elt } = event.detail.requestConfig;
   if (xhr.status < 400) return;
-  if (xhr.getResponseHeader("Desk-Page")) return;
   event.detail.shouldSwap = false;
   const fragment = new DOMParser().parseFromString(xhr.responseText, "text/html");
   const words = fragment.querySelector("[data-problem]")?.textContent.trim().replace(/\s+/g, " ") || AWAY;
