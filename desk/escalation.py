@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk import events
@@ -11,7 +14,7 @@ from desk.accounts.identity import Actor
 from desk.conversation import lock_ticket
 from desk.db.leases import database_time
 from desk.db.unit_of_work import Database, announce
-from desk.models import Ticket
+from desk.models import Ticket, TicketEvent
 from desk.plain_text import clean_line
 
 LONGEST_REASON = 60
@@ -37,8 +40,26 @@ async def escalate_ticket(
     return ticket
 
 
-async def settle_escalation(session: AsyncSession, ticket: Ticket, actor: str) -> None:
-    """A person has taken it: the mark goes, the history stays."""
-    if ticket.escalated_at is not None:
-        ticket.escalated_at, ticket.escalation_reason = None, None
-        events.record(session, ticket.id, "escalation_settled", actor)
+async def settle_escalation(session: AsyncSession, ticket: Ticket, actor: str, **detail: Any) -> None:
+    """A person has taken it: the mark goes, the history stays and says what it was."""
+    if ticket.escalated_at is None:
+        return
+    mark = {"since": ticket.escalated_at.isoformat(), "reason": ticket.escalation_reason}
+    ticket.escalated_at, ticket.escalation_reason = None, None
+    events.record(session, ticket.id, "escalation_settled", actor, **mark, **detail)
+
+
+async def restore_escalation(session: AsyncSession, ticket: Ticket, delivery_id: UUID, actor: str) -> None:
+    """The mark as it was before this reply settled it, where it did and nobody has set another since."""
+    settled = await session.execute(
+        select(TicketEvent.detail).where(
+            TicketEvent.ticket_id == ticket.id,
+            TicketEvent.kind == "escalation_settled",
+            TicketEvent.detail["delivery"].astext == str(delivery_id),
+        )
+    )
+    mark = settled.scalar_one_or_none()
+    if mark is None or ticket.escalated_at is not None:
+        return
+    ticket.escalated_at, ticket.escalation_reason = datetime.fromisoformat(mark["since"]), mark["reason"]
+    events.record(session, ticket.id, "ticket_escalated", actor, reason=mark["reason"], delivery=str(delivery_id))

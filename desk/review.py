@@ -22,6 +22,7 @@ from desk.db.leases import database_time, due_in, finish
 from desk.db.unit_of_work import Database, announce, wake
 from desk.drafting.requests import request_draft, retire_current
 from desk.errors import ConflictError, InvalidInputError, NotFoundError
+from desk.escalation import restore_escalation, settle_escalation
 from desk.models import Customer, CustomerIdentity, Delivery, Draft, DraftSource, Message, Review, Ticket
 from desk.plain_text import clean_text
 from desk.ports import EditAnalyser, EditAnalysis
@@ -178,6 +179,7 @@ async def cancel_delivery(database: Database, actor: Actor, delivery_id: UUID) -
             .values(state="cancelled", due_at=None)
         )
         await _reopen(session, ticket, delivery)
+        await restore_escalation(session, ticket, delivery.id, actor.label)
         events.record(session, ticket.id, "reply_undone", actor.label, delivery=str(delivery.id))
         await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
     return delivery
@@ -210,7 +212,8 @@ async def queue_delivery(
 ) -> Delivery:
     """Write the outbox row. Recipient and channel are frozen here, from what came in (design section 3).
 
-    Without an actor it is sent by machine: at most one for each customer message.
+    Without an actor it is sent by machine: at most one for each customer message. A reply by a person settles an
+    escalation, whether or not it resolves the ticket.
     """
     now = await database_time(session)
     delivery = Delivery(
@@ -234,6 +237,8 @@ async def queue_delivery(
     await session.flush()
     ticket.status = "resolved" if resolve else "pending"
     ticket.waiting_since, ticket.level = None, None
+    if actor is not None:
+        await settle_escalation(session, ticket, actor.label, delivery=str(delivery.id))
     wake(session, "deliveries")
     return delivery
 

@@ -12,6 +12,7 @@ from desk import review
 from desk.accounts.identity import Actor
 from desk.db.unit_of_work import Database
 from desk.errors import ConflictError, InvalidInputError, NotFoundError
+from desk.escalation import escalate_ticket
 from desk.intake import NewMessage, accept_message
 from desk.models import Delivery, Draft, Review, Ticket
 from learning.edits import Analyser
@@ -20,7 +21,13 @@ from tests.desk.conversations import DRAFT, new_ticket, ready_draft, reload
 
 
 async def _approve(
-    database: Database, actor: Actor, draft: Draft, body: str | None = None, undo_seconds: float = 60
+    database: Database,
+    actor: Actor,
+    draft: Draft,
+    body: str | None = None,
+    undo_seconds: float = 60,
+    *,
+    resolve: bool = True,
 ) -> review.Approval:
     return await review.approve(
         database,
@@ -29,7 +36,7 @@ async def _approve(
         draft.id,
         body=body,
         based_on_seq=draft.based_on_seq,
-        resolve=True,
+        resolve=resolve,
         undo_seconds=undo_seconds,
     )
 
@@ -82,6 +89,38 @@ async def test_undo_sends_nothing_learns_nothing_and_gives_the_draft_back(databa
     async with database.transaction(actor.scope) as session:
         assert set((await session.execute(select(Review.state))).scalars()) == {"cancelled"}
     assert (await _approve(database, actor, draft)).delivery.id != approval.delivery.id
+
+
+@pytest.mark.parametrize("resolve", [True, False])
+@pytest.mark.parametrize("drafted", [True, False])
+async def test_a_persons_reply_settles_the_escalation_and_undo_brings_it_back(
+    database: Database, actor: Actor, *, drafted: bool, resolve: bool
+) -> None:
+    ticket = await new_ticket(database, actor)
+    draft = await ready_draft(database, actor, ticket)
+    await escalate_ticket(database, actor, ticket.id, reason="keyword: refund", requested_by=None)
+    since = (await reload(database, actor, Ticket, ticket.id)).escalated_at
+    if drafted:
+        approval = await _approve(database, actor, draft, resolve=resolve)
+        delivery = approval.delivery
+    else:
+        delivery = await review.reply(
+            database, actor, ticket.id, "I see to it.", based_on_seq=1, resolve=resolve, undo_seconds=60
+        )
+    settled = await reload(database, actor, Ticket, ticket.id)
+    assert (settled.escalated_at, settled.escalation_reason) == (None, None)
+    await review.cancel_delivery(database, actor, delivery.id)
+    restored = await reload(database, actor, Ticket, ticket.id)
+    assert (restored.escalated_at, restored.escalation_reason) == (since, "keyword: refund")
+
+
+async def test_a_reply_sent_by_machine_leaves_the_escalation_for_a_person(database: Database, actor: Actor) -> None:
+    ticket = await new_ticket(database, actor)
+    await escalate_ticket(database, actor, ticket.id, reason="keyword: refund", requested_by=None)
+    async with database.transaction(actor.scope) as session:
+        held = await session.get_one(Ticket, ticket.id)
+        await review.queue_delivery(session, held, DRAFT, draft=None, actor=None, undo_seconds=0, resolve=False)
+    assert (await reload(database, actor, Ticket, ticket.id)).escalated_at is not None
 
 
 async def test_after_the_window_undo_is_refused(database: Database, actor: Actor) -> None:
