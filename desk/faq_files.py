@@ -230,7 +230,7 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]] | RefusedLine]:
             cells = next(reader)
         except csv.Error as error:
             # Read on behind the broken line: a quotation mark that is never closed would take the rest with it.
-            yield RefusedLine(number, f"it cannot be read: {_words(error)}")
+            yield RefusedLine(number, _words(error, lines_read=reader.line_num))
             start += 1
             continue
         start += reader.line_num
@@ -238,12 +238,12 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]] | RefusedLine]:
             yield number, cells
 
 
-def _words(error: csv.Error) -> str:
-    if "unexpected end of data" in str(error):
+def _words(error: csv.Error, *, lines_read: int) -> str:
+    if lines_read > 1 or "unexpected end of data" in str(error):
         return "a quotation mark opens here and is never closed"
     if "expected after" in str(error):
         return "there is text behind a closing quotation mark; write quotation marks inside a text twice"
-    return str(error)
+    return f"it cannot be read: {error}"
 
 
 def _columns(header: Sequence[str]) -> list[str]:
