@@ -6,6 +6,10 @@ Each function loads its package when it is called, so that comparing two texts d
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +17,7 @@ from uuid import UUID
 
 if TYPE_CHECKING:
     from desk.installation import Installation
+    from desk.measuring.figures import Figure
     from learning.backtest.history import RefusedLine
     from learning.backtest.run import BacktestProgress
     from learning.history_import import ImportCounts
@@ -77,3 +82,38 @@ def edit_report(draft: str, sent: str) -> dict[str, Any]:
     from learning.edits import analyse, to_json
 
     return to_json(analyse(draft, sent))
+
+
+def measure_search(blas_threads: int) -> list[Figure]:
+    """In a process of its own: the number of BLAS threads is settled when numpy is loaded."""
+    from desk.measuring.figures import Figure
+
+    answer = subprocess.run(
+        [sys.executable, "-m", "retrieval.benchmarks.four_sources"],
+        env={**os.environ, "OPENBLAS_NUM_THREADS": str(blas_threads), "OMP_NUM_THREADS": str(blas_threads)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    figures: list[Figure] = []
+    for line in answer.stdout.splitlines():
+        one = json.loads(line)
+        name = f"search of {one['searched']}, 4 x {one['items']} items, recall at 10 {one['recall_at_10']:.3f}"
+        yardstick = f"numpy float32 dot product and argsort, vectors only, BLAS threads: {blas_threads}"
+        figures.append(
+            Figure(name, "ms", one["milliseconds"], yardstick, one["plain_milliseconds"], one["rounds"]),
+        )
+    return figures
+
+
+async def measure_edits() -> list[Figure]:
+    """The edit analysis beside the bare distance of the texts."""
+    from desk.measuring.figures import take_turns, timed
+    from learning.edits.benchmark import edit_pairs
+
+    figures: list[Figure] = []
+    for pair in edit_pairs():
+        taken = await take_turns(timed(pair.analyse), timed(pair.distance), samples=10)
+        name = f"analysis of an edit, two texts of {pair.characters} characters"
+        figures.append(taken.figure(name, "ms", "rapidfuzz's Levenshtein distance"))
+    return figures

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
@@ -45,9 +45,9 @@ async def _ensure_database(server: PostgresAddress) -> None:
 
 
 @contextmanager
-def settings_with_database() -> Generator[Settings]:
+def settings_with_database(environment: Mapping[str, str] | None = None) -> Generator[Settings]:
     """The settings, with the embedded server's address filled in and the server running while needed."""
-    settings = load_settings()
+    settings = load_settings(environment)
     if settings.database_url is not None or settings.database_app_url is not None:
         yield settings
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
+from time import perf_counter
 from typing import Any
 
 ROUNDS = 5
@@ -61,6 +62,17 @@ async def take_turns(ours: Sample, yardstick: Sample, *, samples: int, rounds: i
         taken.ours.append([one for one, _ in pairs])
         taken.yardsticks.append([other for _, other in pairs])
     return taken
+
+
+def timed(work: Callable[[], object]) -> Sample:
+    """A sample that measures `work` in milliseconds."""
+
+    async def sample() -> float:
+        started = perf_counter()
+        work()
+        return 1000 * (perf_counter() - started)
+
+    return sample
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 import statistics
 import sys
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from time import perf_counter
 from uuid import UUID
 
@@ -28,7 +30,8 @@ SOURCES = 4
 _QUESTIONS = 60
 _ROUNDS = 5
 _K = 24
-_VOCABULARY = 20_000
+_SHARES = list(accumulate(1 / (rank + 2.7) for rank in range(20_000)))
+"""Running sum of how often each word comes in a text, the most frequent first (Mandelbrot 1953)."""
 _ITEM_WORDS, _QUESTION_WORDS = 60, 30
 
 
@@ -100,10 +103,7 @@ def _made(items: int) -> _Sources:
 
 
 def _text(random: np.random.Generator, words: int) -> str:
-    """Words as frequent as in real text (Mandelbrot 1953: 1 / (rank + 2.7))."""
-    share = 1 / (np.arange(_VOCABULARY) + 2.7)
-    ends = np.cumsum(share)
-    numbers: list[int] = np.searchsorted(ends, random.random(words) * ends[-1]).tolist()
+    numbers = [bisect_left(_SHARES, drawn * _SHARES[-1]) for drawn in random.random(words).tolist()]
     return " ".join(f"word{number}" for number in numbers)
 
 
