@@ -118,9 +118,9 @@ async def page_or_content(
     """The whole page; for a form of the page itself, its `content` block."""
     shown = await shell(request, installation, actor, area=area)
     if wants_part(request):
-        rendered = part_of_page(template, ["content"], shell=shown, **context)
+        rendered = part_of_page(template, ["content"], shell=shown, is_part=True, **context)
     else:
-        rendered = whole_page(template, shown, **context)
+        rendered = whole_page(template, shown, is_part=False, **context)
     return rendered
 
 

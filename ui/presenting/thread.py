@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,34 +48,39 @@ class HistoryEntry:
     moment: datetime
 
 
-def shown_message(message: Message, customer_name: str) -> ShownMessage:
+def shown_message(message: Message, customer_name: str, people: Mapping[UUID, str]) -> ShownMessage:
     labels = {"note": "Internal note", "machine": "Sent automatically"}
     names = {"customer": message.author_name or customer_name, "machine": "Draftdesk"}
     return ShownMessage(
         seq=message.seq,
         author=message.author,
-        name=names.get(message.author) or message.author_name or "Agent",
+        name=names.get(message.author) or _person(message.user_id, message.author_name, people),
         label=labels.get(message.author, ""),
         moment=message.sent_at,
         pieces=linked(message.body),
     )
 
 
-def open_replies(deliveries: Sequence[Delivery], now: datetime) -> list[OpenReply]:
+def _person(user_id: UUID | None, label: str, people: Mapping[UUID, str]) -> str:
+    known = people.get(user_id) if user_id is not None else None
+    return known or label or "Agent"
+
+
+def open_replies(deliveries: Sequence[Delivery], people: Mapping[UUID, str], now: datetime) -> list[OpenReply]:
     """`deliveries` newest first. A failed one shows only while nothing newer stands in its place."""
     shown = [
         delivery
         for index, delivery in enumerate(deliveries)
         if delivery.state in {"pending", "sending", "uncertain"} or (delivery.state == "failed" and index == 0)
     ]
-    return [_open_reply(delivery, now) for delivery in reversed(shown)]
+    return [_open_reply(delivery, people, now) for delivery in reversed(shown)]
 
 
-def _open_reply(delivery: Delivery, now: datetime) -> OpenReply:
+def _open_reply(delivery: Delivery, people: Mapping[UUID, str], now: datetime) -> OpenReply:
     waits = delivery.state == "pending" and delivery.undo_until > now
     return OpenReply(
         id=delivery.id,
-        by="Draftdesk" if delivery.is_automatic else delivery.approved_by,
+        by="Draftdesk" if delivery.is_automatic else _person(delivery.approved_by_id, delivery.approved_by, people),
         label="sent automatically" if delivery.is_automatic else "",
         words=_delivery_words(delivery, waits=waits),
         pieces=linked(delivery.body),

@@ -65,7 +65,7 @@ def shown_ticket(view: TicketView, people: dict[UUID, str], actor: Actor, query:
     """`query` is the filter of the list the ticket was opened from."""
     ticket, customer = view.ticket, view.customer
     name = customer.name or customer.email or "Unknown customer"
-    replies = open_replies(view.deliveries, now)
+    replies = open_replies(view.deliveries, people, now)
     return ShownTicket(
         id=ticket.id,
         title=f"#{ticket.number} {ticket.subject or 'No subject'}",
@@ -83,7 +83,7 @@ def shown_ticket(view: TicketView, people: dict[UUID, str], actor: Actor, query:
         queue_address=_queue_address(query),
         customer=ShownCustomer(name, customer.email or ""),
         recipient=customer.email or f"{name} by {channel_words(ticket.channel)}",
-        messages=[shown_message(message, name) for message in view.messages],
+        messages=[shown_message(message, name, people) for message in view.messages],
         open_replies=replies,
         earlier=[
             EarlierTicket(

@@ -31,7 +31,7 @@ LEVELS = {
 }
 STATUSES = {
     "open": "Open",
-    "pending": "Waiting for the customer",
+    "pending": "Waiting",
     "on_hold": "On hold",
     "resolved": "Resolved",
     "closed": "Closed",
