@@ -13,11 +13,19 @@ _TITLE = r"(?:mr|mrs|ms|miss|mx|dr|prof|herr|frau|monsieur|madame|mme|señora?|s
 _SALUTATION = re.compile(
     rf"^(?P<before>[ \t]*(?:@\w+[ ,]+)*(?:hi|hello|hey|dear|greetings|good[ ](?:morning|afternoon|evening|day)|hallo|"
     rf"guten[ ](?:tag|morgen|abend)|moin|liebe[rs]?|sehr[ ]geehrte[rs]?|bonjour|bonsoir|salut|cher|chère|hola|"
-    rf"estimad[oa]|buen[oa]s[ ](?:d[ií]as|tardes|noches)|ciao|thanks|thank[ ]you|welcome|sorry)\b)"
+    rf"estimad[oa]|buen[oa]s[ ](?:d[ií]as|tardes|noches)|ciao)\b)"
     rf"(?P<gap>[ \t]*,?[ \t]+)(?P<name>(?:{_TITLE}[ ]+)?{_NAME}(?:[ ]{_NAME}){{0,3}})"
     r"(?=[ \t]*(?:[,!.:;\u2013\u2014-]|\n|$))",
     re.IGNORECASE | re.MULTILINE,
 )
+_CAPITALISED = rf"[^\W\d_a-z]{_NAME_REST}"
+_THANKS = re.compile(
+    rf"^(?P<before>[ \t]*(?:@\w+[ ,]+)*(?i:thanks|thank[ ]you|welcome|sorry)\b)"
+    rf"(?P<gap>[ \t]*,?[ \t]+)(?P<name>(?:(?i:{_TITLE})[ ]+)?(?:{_CAPITALISED}(?:[ ]{_CAPITALISED}){{0,3}}|{_NAME}))"
+    r"(?=[ \t]*(?:[,!.:;\u2013\u2014-]|\n|$))",
+    re.MULTILINE,
+)
+"""After thanks several words are a name only where they are written as one: "thank you for writing, ..." is none."""
 _SALUTATION_OPEN = re.compile(
     rf"^(?P<before>[ \t]*(?:@\w+[ ,]+)*(?i:hi|hello|hey|dear|hallo|bonjour|hola)\b)"
     rf"(?P<gap>[ \t]*,?[ \t]+)(?P<name>[A-Z\u00c0-\u00de]{_NAME_REST})(?=[ ][^\W\d_])",
@@ -50,8 +58,14 @@ NO_NAME = word_set(
     "so much very we're i'm it's that's zusammen damen herren tous todos valued client member staff in "
     "advance if when what how our my a an is are have can could will would do did not be welcome hello hi hey "
     "dear community agent help desk service mr mrs ms miss mx dr prof herr frau monsieur madame mme señor "
-    "señora sr sra signor signora und y et"
+    "señora sr sra signor signora und y et danke merci gracias grüße grüsse grüßen grüssen gruß gruss"
 )
+_OPENS_PHRASE = word_set(
+    "for to from with by of on at about in as and or so very just back only still also again kindly indeed already "
+    "i we you it this that our my your it's that's i'm we're if when what how please und für mit aus zu et pour avec "
+    "dans y para"
+)
+"""Words that may follow a greeting and begin no name: "Hello from Berlin", "Thanks for writing"."""
 
 ALSO_WORDS = word_set(
     "mark will may rose grace hope faith joy frank bill rob drew sue art jack chase pat gene dean guy max "
@@ -65,7 +79,7 @@ ALSO_WORDS = word_set(
 
 def greeted_names(answer: str) -> Iterator[re.Match[str]]:
     """Matches of whom an answer addresses, group `name`; the strongest sign of whose answer it was."""
-    for pattern in (_SALUTATION, _SALUTATION_OPEN):
+    for pattern in (_SALUTATION, _THANKS, _SALUTATION_OPEN):
         for match in pattern.finditer(answer):
             if name_words(match.group("name")):
                 yield match
@@ -93,6 +107,6 @@ def signed_names(question: str) -> set[str]:
 def name_words(name: str) -> tuple[str, ...]:
     """The words of a name that can be searched for; empty when it is no name but "there" or "team"."""
     words = [word.strip(".'\u2019-").casefold() for word in name.split()]
-    if len(words) > 1 and any(word in NO_NAME for word in words[1:]):
+    if (words and words[0] in _OPENS_PHRASE) or any(word in NO_NAME for word in words[1:]):
         return ()
     return tuple(word for word in words if len(word) >= 2 and word not in NO_NAME)

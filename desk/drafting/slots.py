@@ -82,7 +82,7 @@ class SlotFiller:
             at = found.end
         pieces.append(text[at:])
         fitted = self._with_own_name("".join(pieces), self._foreign_names(example))
-        return example.answer if fitted == example.answer else _tidied(fitted)
+        return example.answer if fitted == example.answer else _tidied(fitted, example.answer)
 
     def _foreign_names(self, example: ApprovedAnswer) -> set[str]:
         """Casefolded words of the names of whom the example was written for."""
@@ -247,13 +247,28 @@ def _opens_sentence(text: str, at: int) -> bool:
     return not before or before[-1] in ".!?\n"
 
 
-def _tidied(text: str) -> str:
-    """Without the blanks and commas that a removed word leaves behind."""
-    text = re.sub(r"[ \t]+([,.;:!?])", r"\1", text)
-    text = re.sub(r"(?<=\S)[ \t]{2,}", " ", text)
-    text = re.sub(r"\([ \t]*\)|,(?=[.!?])", "", text)
+_LEFT_BEHIND = (
+    (re.compile(r"(?P<before>\s\S*)\([ \t]*\)(?P<after>)"), ""),
+    (re.compile(r"(?<!\S)(?P<before>\S+)[ \t]+(?P<after>[,.]\S*)"), ""),
+    (re.compile(r"(?<![ \t])(?P<before>)[ \t]+(?P<after>[;:!?]\S*)"), ""),
+    (re.compile(r"(?<=\S)(?P<before>)[ \t]{2,}(?P<after>\S*)"), " "),
+)
+"""What a removed word leaves, with what stands beside it, and what to put there: empty brackets, a blank before a
+sign, two blanks. What stands beside it tells it from the answer's own: "a .com name", "call phpinfo()", "Merci !"."""
+
+
+def _tidied(text: str, answer: str) -> str:
+    """Without the blanks, brackets and commas that a removed word leaves behind; the answer's own stay."""
+    for pattern, instead in _LEFT_BEHIND:
+        text = pattern.sub(
+            lambda found, instead=instead: (
+                found[0] if found[0] in answer else f"{found['before']}{instead}{found['after']}"
+            ),
+            text,
+        )
+    text = re.sub(r",(?=[.!?])", "", text)
     text = re.sub(r"\b(your|the)[ \t]+your\b", "your", text, flags=re.IGNORECASE)
-    return re.sub(r"[ \t]+(?=\n|$)", "", text).strip()
+    return re.sub(r"(?<![ \t])[ \t]+(?=\n|$)", "", text).strip()
 
 
 def _carries(text: str, value: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -151,3 +152,45 @@ def test_a_name_that_is_also_a_word_goes_only_where_it_is_a_name() -> None:
     draft = SlotFiller(TicketFacts("Spam", "More spam"), [], []).fill(example)
 
     assert draft == "Hi, thanks for asking. Mark the sender as trusted and mark the folder. We wrote to."
+
+
+def test_only_what_a_removed_name_left_is_tidied() -> None:
+    answer = (
+        "Hi Anna ,\n\nA .com transfer takes  five days; phpinfo() shows more, as root (Anna) in ./repair of ..\n"
+        "Ask Anna. Merci !"
+    )
+
+    draft = SlotFiller(TicketFacts("Help", "Please"), [], []).fill(ApprovedAnswer("Q", answer))
+
+    assert draft == (
+        "Hi,\n\nA .com transfer takes  five days; phpinfo() shows more, as root in ./repair of ..\nAsk. Merci !"
+    )
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        "thank you for writing, and sorry for the delay.",
+        "Thanks for getting back, we have looked.",
+        "Thank you kindly, it works now.",
+        "Welcome back, please read on.",
+        "Good morning from Berlin, we have looked.",
+        "Hi just checking, is it up?",
+        "Hallo und danke, wir sehen nach.",
+        "Bonjour et merci, nous regardons.",
+        "Bitte neu starten.\n\nLiebe Grüße, Kartika",
+    ],
+)
+def test_a_phrase_after_a_greeting_is_no_name(opening: str) -> None:
+    ticket = TicketFacts("Help", "Please help", "Hannes Vogel")
+
+    assert SlotFiller(ticket, [], []).fill(ApprovedAnswer("How?", opening)) == opening
+
+
+@pytest.mark.parametrize("greeting", ["Thanks Anna", "thank you Anna Maria Weber", "thanks anna", "Sorry Mrs. Weber"])
+def test_a_name_after_thanks_is_exchanged(greeting: str) -> None:
+    draft = SlotFiller(TicketFacts("Help", "Please help", "Hannes"), [], []).fill(
+        ApprovedAnswer("How?", f"{greeting}, that is settled.")
+    )
+
+    assert draft.endswith(" Hannes, that is settled.")
