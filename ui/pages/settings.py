@@ -56,6 +56,7 @@ class ChannelForm(msgspec.Struct):
     daily_cap: str = ""
     ticket_cap: str = ""
     delay_seconds: str = ""
+    faq_send: str = ""
 
 
 class WritingForm(msgspec.Struct):
@@ -145,6 +146,7 @@ class Settings(Controller):
             daily_cap=_whole("daily_cap", data.daily_cap),
             ticket_cap=_whole("ticket_cap", data.ticket_cap),
             delay_seconds=_whole("delay_seconds", data.delay_seconds),
+            faq_send=bool(data.faq_send),
         )
         async with installation.database.transaction(actor.scope) as session:
             await change_policy(session, PolicyChange(channels=[change]))

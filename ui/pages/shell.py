@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2_fragments.litestar import HTMXBlockTemplate
 from litestar import MediaType, Request, Response
-from sqlalchemy import select
+from sqlalchemy import exists, or_, select
 
 from desk.accounts.identity import Actor, Permission
 from desk.accounts.users import TenantRole, memberships_of
@@ -73,7 +73,8 @@ async def shell(
         name = (await session.execute(select(Tenant.name).where(Tenant.id == actor.tenant_id))).scalar_one()
         counts = await view_counts(session, actor.user_id) if actor.may(Permission.TICKETS) else None
         stopped = (await session.execute(select(TenantSettings.sending_stopped))).scalar_one()
-        modes = set((await session.execute(select(ChannelPolicy.mode))).scalars())
+        sending = or_(ChannelPolicy.mode != "off", ChannelPolicy.faq_send)
+        automatic = (await session.execute(select(exists().where(sending)))).scalar_one()
     others = await memberships_of(installation.database, actor.user_id) if actor.user_id else []
     theme = request.cookies.get("theme", "")
     return Shell(
@@ -86,7 +87,7 @@ async def shell(
         theme=theme if theme in THEMES else "",
         side_closed=request.cookies.get("side") == "closed",
         settings_address=settings_address(actor),
-        sends_automatically=bool(modes - {"off"}),
+        sends_automatically=automatic,
         sending_stopped=stopped,
         may={str(permission): actor.may(permission) for permission in Permission},
     )

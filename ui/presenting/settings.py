@@ -53,6 +53,7 @@ class ShownPolicy:
     daily_cap: int
     ticket_cap: int
     delay_seconds: int
+    faq_send: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def channel_policies(policies: Sequence[ChannelPolicy], connections: Sequence[Co
 
 def _policy(channel: str, policy: ChannelPolicy | None) -> ShownPolicy:
     if policy is None:
-        return ShownPolicy(channel, channel_words(channel), "off", "75", 100, 3, 60)
+        return ShownPolicy(channel, channel_words(channel), "off", "75", 100, 3, 60, faq_send=False)
     return ShownPolicy(
         channel,
         channel_words(channel),
@@ -122,6 +123,7 @@ def _policy(channel: str, policy: ChannelPolicy | None) -> ShownPolicy:
         policy.daily_cap,
         policy.ticket_cap,
         policy.delay_seconds,
+        policy.faq_send,
     )
 
 
