@@ -11,9 +11,9 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from desk.ports import Span
+from desk.sentences import sentence_spans
 
 from .document import Block
-from .sentences import sentence_spans
 
 CHARACTERS_PER_TOKEN: Final = 8
 """No chunk is longer than this times its tokens: a tokenizer may call a megabyte without spaces one token."""

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from retrieval.ingestion.chunking import Chunk, chunk
 from retrieval.ingestion.document import ParsedDocument
 from retrieval.ingestion.parse import parse
-from retrieval.ingestion.sentences import sentence_spans
 
 WORD = re.compile(r"\w{1,8}|[^\w\s]")
 
@@ -152,20 +151,3 @@ def test_addresses_behind_links_are_quoted_but_not_embedded() -> None:
 def test_a_very_long_title_leaves_room_for_the_text() -> None:
     chunks = cut(f"---\ntitle: {'long ' * 200}\n---\n" + "Some words here. " * 100)
     assert all(len(token_spans(piece.context)) <= 63 for piece in chunks)
-
-
-@pytest.mark.parametrize(
-    "sentences",
-    [
-        ["It costs 1.50 EUR.", "Use v2.1.3 today!", "Is it ok?", "Yes."],
-        ["Ask Dr. Smith, e.g. by mail.", "He answers approx. 10 mails etc. every day."],
-        ["Das gilt z. B. am 3. Mai bzw. ab Nr. 400.", "Danach nicht."],
-        ["See https://example.com/a.b?c=d. for more.", '"Really?"', "(Yes.)", "Done…", "Next"],
-        ["これは文です。", "次の文です。"],
-        ["It ended in 2024.", "Then it began."],
-    ],
-)
-def test_sentences_end_where_a_reader_ends_them(sentences: list[str]) -> None:
-    joiner = "" if "。" in sentences[0] else " "
-    text = joiner.join(sentences)
-    assert [text[start:end] for start, end in sentence_spans(text, (0, len(text)))] == sentences
