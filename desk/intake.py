@@ -55,17 +55,17 @@ async def accept_ticket(
     database: Database, actor: Actor, new: NewTicket, *, debounce_seconds: float
 ) -> tuple[Ticket, bool]:
     """The ticket, and whether it is new; the same `external_id` again gives the ticket it made the first time."""
-    body, subject = _body(new.body), clean_line(new.subject)[:LONGEST_SUBJECT]
+    body, subject = message_body(new.body), clean_line(new.subject)[:LONGEST_SUBJECT]
     async with database.transaction(actor.scope) as session:
         connection = await rest_connection(session)
-        entry_id = await _take_in(session, connection.id, f"ticket:{new.external_id or uuid7()}", new)
+        entry_id = await take_in(session, connection.id, f"ticket:{new.external_id or uuid7()}", new)
         if entry_id is None:
             return await _ticket_of_entry(session, connection.id, f"ticket:{new.external_id}"), False
-        customer = await _find_or_create_customer(session, connection.id, new.customer)
+        customer = await find_or_create_customer(session, connection.id, new.customer)
         ticket = await open_ticket(session, connection, customer, subject=subject, department=new.department)
         ticket.external_id = new.external_id
         message = await add_customer_message(session, ticket, body, external_id=None, name=customer.name)
-        await _processed(session, entry_id, ticket.id, message.id)
+        await processed(session, entry_id, ticket.id, message.id)
         events.record(session, ticket.id, "ticket_created", actor.label, channel=ticket.channel)
         await request_draft(session, ticket, delay_seconds=debounce_seconds)
         await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
@@ -76,11 +76,11 @@ async def accept_message(
     database: Database, actor: Actor, ticket_id: UUID, new: NewMessage, *, debounce_seconds: float
 ) -> tuple[Message, bool]:
     """A further message of the customer; the draft that did not know of it becomes stale. Raises NotFoundError."""
-    body = _body(new.body)
+    body = message_body(new.body)
     async with database.transaction(actor.scope) as session:
         ticket = await lock_ticket(session, ticket_id)
         key = f"message:{ticket_id}:{new.external_id or uuid7()}"
-        entry_id = await _take_in(session, ticket.connection_id, key, new)
+        entry_id = await take_in(session, ticket.connection_id, key, new)
         if entry_id is None:
             earlier = select(InboxEntry.message_id).where(
                 InboxEntry.connection_id == ticket.connection_id, InboxEntry.external_id == key
@@ -89,7 +89,7 @@ async def accept_message(
             return known.scalar_one(), False
         customer = await session.get_one(Customer, ticket.customer_id)
         message = await add_customer_message(session, ticket, body, external_id=new.external_id, name=customer.name)
-        await _processed(session, entry_id, ticket.id, message.id)
+        await processed(session, entry_id, ticket.id, message.id)
         events.record(session, ticket.id, "message_received", actor.label, seq=message.seq)
         await request_draft(session, ticket, delay_seconds=debounce_seconds)
         await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
@@ -100,7 +100,7 @@ async def add_note(database: Database, actor: Actor, ticket_id: UUID, body: str)
     """An internal note; the customer never sees it. Raises NotFoundError."""
     async with database.transaction(actor.scope) as session:
         ticket = await lock_ticket(session, ticket_id)
-        message = await append_message(session, ticket, "note", _body(body), name=actor.name or actor.label)
+        message = await append_message(session, ticket, "note", message_body(body), name=actor.name or actor.label)
         message.user_id = actor.user_id
         events.record(session, ticket.id, "note_added", actor.label, seq=message.seq)
         await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
@@ -146,7 +146,8 @@ async def open_ticket(
     return ticket
 
 
-def _body(text: str) -> str:
+def message_body(text: str) -> str:
+    """Cleaned. Raises InvalidInputError when it is empty or too long."""
     body = clean_text(text)
     if not body.strip():
         msg = "the message is empty"
@@ -157,7 +158,7 @@ def _body(text: str) -> str:
     return body
 
 
-async def _take_in(
+async def take_in(
     session: AsyncSession, connection_id: UUID, external_id: str, payload: NewTicket | NewMessage
 ) -> UUID | None:
     """Insert the inbox row; None when this external id was taken in before (waits for a concurrent one)."""
@@ -179,7 +180,7 @@ async def _take_in(
     return inserted.scalar_one_or_none()
 
 
-async def _processed(session: AsyncSession, entry_id: UUID, ticket_id: UUID, message_id: UUID) -> None:
+async def processed(session: AsyncSession, entry_id: UUID, ticket_id: UUID, message_id: UUID) -> None:
     await session.execute(
         update(InboxEntry)
         .where(InboxEntry.id == entry_id)
@@ -194,7 +195,7 @@ async def _ticket_of_entry(session: AsyncSession, connection_id: UUID, external_
     return (await session.execute(select(Ticket).where(Ticket.id.in_(entry)))).scalar_one()
 
 
-async def _find_or_create_customer(session: AsyncSession, connection_id: UUID, details: CustomerDetails) -> Customer:
+async def find_or_create_customer(session: AsyncSession, connection_id: UUID, details: CustomerDetails) -> Customer:
     """By the tenant's own id first, then by address. An address known under another id stays another customer."""
     identities: list[tuple[str, str]] = []
     if details.external_id:
@@ -222,7 +223,7 @@ async def _find_or_create_customer(session: AsyncSession, connection_id: UUID, d
         if added.scalar_one_or_none() is None:
             await session.delete(customer)
             await session.flush()
-            return await _find_or_create_customer(session, connection_id, details)
+            return await find_or_create_customer(session, connection_id, details)
     return customer
 
 

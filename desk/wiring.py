@@ -57,7 +57,11 @@ EMBEDDING_CACHE = 4_096
 
 
 def database_address(settings: Settings) -> DatabaseAddress:
-    """Of the database the settings name. Raises SettingMissingError when they name none."""
+    """Of the database the settings name; a migration may write credentials, so the keys are put in place as well.
+
+    Raises SettingMissingError when the settings name no database.
+    """
+    key_ring.configure(settings.encryption_keys)
     owner, app = settings.database_url, settings.database_app_url
     return address_from_urls(owner.reveal() if owner else None, app.reveal() if app else None, settings.secret_key)
 

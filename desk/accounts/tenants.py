@@ -46,11 +46,14 @@ async def create_tenant(database: Database, name: str, slug: str | None = None) 
                     TenantSettings(preferences={}),
                     IndexCounter(value=0),
                     Connection(
+                        id=uuid7(),
                         channel="rest",
                         name="REST API",
                         configuration={"callback_url": ""},
                         secrets='{"signing_secret": "' + new_signing_secret() + '"}',
                     ),
+                    Connection(id=uuid7(), channel="chat", name="Chat API"),
+                    Connection(id=uuid7(), channel="widget", name="Web widget", public_key=new_public_key()),
                     ChannelPolicy(channel="rest"),
                 ]
             )
@@ -92,6 +95,11 @@ async def all_tenants(database: Database) -> list[tuple[UUID, str]]:
     async with database.transaction(NO_TENANT) as session:
         rows = await session.execute(text("SELECT id, slug FROM desk_all_tenants()"))
         return [(row.id, row.slug) for row in rows]
+
+
+def new_public_key() -> str:
+    """Names a widget: `wk_` and 128 random bits. It stands in public pages and opens nothing by itself."""
+    return "wk_" + secrets.token_urlsafe(16)
 
 
 def new_signing_secret() -> str:

@@ -11,6 +11,7 @@ from desk.models.accounts import (
     User,
 )
 from desk.models.base import GLOBAL_TENANT_ID, Row, TenantRow, Work
+from desk.models.chats import ChatSession, Visitor, WidgetArrival
 from desk.models.drafts import Decision, Delivery, Draft, DraftSource, ModelCall, Review
 from desk.models.faqs import Faq, FaqPhrasing
 from desk.models.knowledge import (
@@ -40,6 +41,7 @@ __all__ = [
     "GLOBAL_TENANT_ID",
     "ApiKey",
     "ChannelPolicy",
+    "ChatSession",
     "Chunk",
     "Connection",
     "Correction",
@@ -74,6 +76,8 @@ __all__ = [
     "Ticket",
     "TicketEvent",
     "User",
+    "Visitor",
+    "WidgetArrival",
     "Work",
     "metadata",
 ]

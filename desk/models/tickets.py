@@ -24,6 +24,7 @@ class Connection(TenantRow):
     """One configured channel of a tenant; `configuration` is the channel's own shape."""
 
     __tablename__ = "connections"
+    constraints = (UniqueConstraint("public_key", name="uq_connections_public_key"),)
 
     channel: Mapped[str] = mapped_column(String(30))
     name: Mapped[str] = mapped_column(Text)
@@ -31,6 +32,8 @@ class Connection(TenantRow):
     secrets: Mapped[str] = mapped_column(encrypted_text(), default="{}")
     """JSON object of the credentials."""
     is_active: Mapped[bool] = mapped_column(default=True)
+    public_key: Mapped[str | None] = mapped_column(String(40), default=None)
+    """Names a widget in the pages that embed it; random, no secret."""
 
 
 class InboxEntry(TenantRow, Work):
