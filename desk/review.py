@@ -20,7 +20,7 @@ from desk.accounts.identity import Actor
 from desk.conversation import customer_words, lock_ticket
 from desk.db.leases import database_time, due_in, finish
 from desk.db.unit_of_work import Database, announce, wake
-from desk.drafting.requests import request_draft, retire_current
+from desk.drafting.requests import request_draft, restore_set_aside, retire_current
 from desk.errors import ConflictError, InvalidInputError, NotFoundError
 from desk.escalation import restore_escalation, settle_escalation
 from desk.models import Customer, CustomerIdentity, Delivery, Draft, DraftSource, Message, Review, Ticket
@@ -192,6 +192,7 @@ async def _reopen(session: AsyncSession, ticket: Ticket, delivery: Delivery) -> 
     )
     ticket.waiting_since = waiting.scalar_one_or_none()
     if delivery.draft_id is None:
+        await restore_set_aside(session, ticket)
         return
     draft = await session.get_one(Draft, delivery.draft_id, with_for_update=True, populate_existing=True)
     if draft.state == "approved" and draft.based_on_seq == ticket.last_inbound_seq:

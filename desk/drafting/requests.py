@@ -48,6 +48,21 @@ async def retire_current(session: AsyncSession, ticket: Ticket) -> None:
         )
 
 
+async def restore_set_aside(session: AsyncSession, ticket: Ticket) -> None:
+    """Give back the draft that an agent's own reply had set aside, now that the reply was undone."""
+    newest = await session.execute(
+        select(Draft).where(Draft.ticket_id == ticket.id).order_by(Draft.id.desc()).limit(1).with_for_update()
+    )
+    draft = newest.scalar_one_or_none()
+    if draft is None or draft.state != "superseded" or draft.based_on_seq != ticket.last_inbound_seq:
+        return
+    if draft.body:
+        draft.state = "ready"
+        ticket.level = (draft.confidence or {}).get("level")
+    else:
+        await request_draft(session, ticket)
+
+
 async def current_draft(session: AsyncSession, ticket: Ticket) -> Draft | None:
     """The draft to look at: the one being written or ready, else the newest failed or decided one for the newest
     customer message."""

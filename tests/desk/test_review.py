@@ -123,6 +123,17 @@ async def test_a_reply_sent_by_machine_leaves_the_escalation_for_a_person(databa
     assert (await reload(database, actor, Ticket, ticket.id)).escalated_at is not None
 
 
+async def test_undoing_an_own_reply_gives_the_set_aside_draft_back(database: Database, actor: Actor) -> None:
+    ticket = await new_ticket(database, actor)
+    draft = await ready_draft(database, actor, ticket)
+    delivery = await review.reply(
+        database, actor, ticket.id, "My own words", based_on_seq=1, resolve=False, undo_seconds=60
+    )
+    assert (await reload(database, actor, Draft, draft.id)).state == "superseded"
+    await review.cancel_delivery(database, actor, delivery.id)
+    assert (await reload(database, actor, Draft, draft.id)).state == "ready"
+
+
 async def test_after_the_window_undo_is_refused(database: Database, actor: Actor) -> None:
     draft = await ready_draft(database, actor, await new_ticket(database, actor))
     approval = await _approve(database, actor, draft, undo_seconds=0)

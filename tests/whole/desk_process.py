@@ -195,6 +195,7 @@ class Callbacks:
     port: int = 0
     received: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
     hold: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -211,6 +212,7 @@ def callback_server() -> Generator[Callbacks]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             callbacks.headers.append({name.lower(): value for name, value in self.headers.items()})
+            callbacks.raw.append(body)
             callbacks.received.append(json.loads(body))
             callbacks.hold.wait(30)
             try:
