@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; Debian's package is called chromium"),
 ]
-ADDED = " Write again whenever something is unclear."
+ADDED = " Please tell us if anything else is unclear."
 
 
 @dataclass
@@ -208,7 +208,7 @@ def test_from_a_ticket_to_a_learned_reply_by_keyboard(
     assert better["confidence"]["parts"][part] > draft["confidence"]["parts"][part]
     assert better["writer"] == "approved_answer"
     assert ADDED.strip() in better["body"]
-    assert [source["kind"] for source in better["sources"] if source["used"]] == ["example"]
+    assert "example" in {source["kind"] for source in better["sources"] if source["used"]}
     assert errors == []
     page.close()
 
