@@ -142,7 +142,7 @@ def _ready_draft(api: httpx.Client, ticket: dict[str, Any]) -> dict[str, Any]:
     return wait_for(look, 60)
 
 
-def test_from_a_ticket_to_a_learned_reply_by_keyboard(
+def test_from_a_ticket_to_a_learned_reply_by_keyboard(  # noqa: PLR0915 - one hour, told in its order
     checkout: Checkout, api: httpx.Client, browser: Browser, callbacks: Callbacks
 ) -> None:
     answer = api.get("/api/v1/connections")
