@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -14,24 +17,57 @@ from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
 import ui
 from desk.app import create_app
+from desk.db.roles import DatabaseAddress
 from desk.installation import Installation
-from tests.desk.conftest import (  # noqa: F401 - fixtures are found by their names here
-    PASSWORD,
-    Client,
-    Person,
-    acme,
-    agent,
-    client,
-    installation,
-    owner,
-    people,
-    transport,
-)
+from desk.settings import load_settings
+from desk.wiring import build
+from retrieval.embedding.minilm import MiniLMEmbedder
+from tests.database import ENCRYPTION_KEY, SECRET_KEY
+from tests.desk.conftest import PASSWORD, Client, People, Person, client, people, transport  # noqa: F401 - fixtures
+
+
+@cache
+def embedder() -> MiniLMEmbedder:
+    """Loaded once a test process: the model takes longer than most tests."""
+    return MiniLMEmbedder()
 
 
 @pytest.fixture
-def app(installation: Installation) -> Litestar:  # noqa: F811 - the fixture of that name
+def installation(database_address: DatabaseAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    """On the database of this test process: others' tenants are in it as well."""
+    monkeypatch.setattr("desk.wiring.build_embedder", lambda *_: embedder())
+    given = {
+        "DESK_DATA_DIR": str(tmp_path),
+        "DESK_SECRET_KEY": SECRET_KEY.reveal(),
+        "DESK_ENCRYPTION_KEYS": ENCRYPTION_KEY.reveal(),
+        "DESK_DEBOUNCE_SECONDS": "0",
+        "DESK_PUBLIC_URL": "http://desk.test",
+    }
+    return build(load_settings(given), database_address)
+
+
+@pytest.fixture
+def app(installation: Installation) -> Litestar:
     return create_app(installation, ui.page_handlers(), [ui.PagesPlugin()], ui.error_page)
+
+
+@pytest.fixture
+async def tenant_id(people: People) -> UUID:  # noqa: F811 - the fixture of that name
+    return await people.tenant(f"Acme {uuid4().hex[:10]}")
+
+
+@pytest.fixture
+async def agent(people: People, tenant_id: UUID) -> Person:  # noqa: F811
+    return await people.person(tenant_id, "agent", new_address())
+
+
+@pytest.fixture
+async def owner(people: People, tenant_id: UUID) -> Person:  # noqa: F811
+    return await people.person(tenant_id, "owner", new_address())
+
+
+def new_address() -> str:
+    return f"{uuid4().hex[:12]}@acme.test"
 
 
 @dataclass

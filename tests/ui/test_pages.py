@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
@@ -11,11 +12,18 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
+import ui
 from desk.accounts.identity import ROLES, Permission
+from desk.app import create_app
+from desk.db.crypto import key_ring
+from desk.db.roles import DatabaseAddress
 from desk.installation import Installation
+from desk.settings import load_settings
+from desk.wiring import build
+from tests.database import ENCRYPTION_KEY
 from tests.desk.api.world import build_world, call, do_due_work
-from tests.desk.conftest import Client, People, Person
-from tests.ui.conftest import Browser, signed_in
+from tests.desk.conftest import Client, People, Person, serving
+from tests.ui.conftest import Browser, new_address, signed_in
 from tests.ui.markup import faults
 
 HOSTILE = '</textarea></template><script>alert(1)</script><img src=x onerror=alert(1)>" hx-get="/x" {{ 7*7 }} \u202e'
@@ -108,16 +116,13 @@ async def test_hostile_words_are_shown_as_words_everywhere(
 
 @pytest.mark.parametrize("role", ["nobody", "agent", "admin", "owner", "operator"])
 async def test_a_page_lets_in_whom_its_permission_names(
-    app: Litestar, browser: Browser, people: People, acme: UUID, role: str
+    app: Litestar, browser: Browser, people: People, tenant_id: UUID, role: str
 ) -> None:
     """Ids are unknown ones: whoever is let in finds nothing, whoever is not never gets that far."""
-    if role != "nobody":
-        person = (
-            await people.operator("root@desk.test")
-            if role == "operator"
-            else await people.person(acme, role, f"{role}@acme.test")
-        )
-        await signed_in(browser, person)
+    if role == "operator":
+        await signed_in(browser, await people.operator(new_address()))
+    elif role != "nobody":
+        await signed_in(browser, await people.person(tenant_id, role, new_address()))
     for route in page_routes(app):
         if route.permission is Permission.PUBLIC or route.path == "/live":
             continue
@@ -144,7 +149,7 @@ async def test_what_one_may_not_do_is_not_offered(browser: Browser, client: Clie
     await signed_in(browser, agent)
     knowledge = await browser.page("/knowledge")
     assert not knowledge.css("[data-drop], #paste")
-    assert not (await browser.page("/weights")).css("button[type=submit]")
+    assert not (await browser.page("/weights")).css("#main button")
     assert not knowledge.css("a[href^='/settings']")
 
 
@@ -158,6 +163,7 @@ async def test_signing_in_says_what_is_wrong_and_leads_on(browser: Browser, agen
     kept = await browser.sign_in(agent.email, next_page="/knowledge?q=mail")
     assert kept.headers["location"] == "/knowledge?q=mail"
     assert (await browser.get("/")).headers["location"] == "/queue/needs_reply"
+    await browser.page("/knowledge")
     left = await browser.post("/logout")
     assert left.headers["location"] == "/login"
     assert (await browser.get("/queue/all")).status_code == 303
@@ -168,8 +174,14 @@ async def test_signing_in_never_leads_to_another_site(browser: Browser, agent: P
     assert (await browser.sign_in(agent.email, next_page=away)).headers["location"] == "/queue/needs_reply"
 
 
-async def test_a_desk_without_tenants_says_how_to_make_one(browser: Browser) -> None:
-    assert "desk tenants create" in (await browser.get("/login")).text
+async def test_a_desk_without_tenants_says_how_to_make_one(fresh_address: DatabaseAddress, tmp_path: Path) -> None:
+    installation = build(
+        load_settings({"DESK_DATA_DIR": str(tmp_path), "DESK_PUBLIC_URL": "http://desk.test"}), fresh_address
+    )
+    app = create_app(installation, ui.page_handlers(), [ui.PagesPlugin()], ui.error_page)
+    key_ring.configure((ENCRYPTION_KEY,))
+    async with serving(app) as opened:
+        assert "desk tenants create" in (await opened.get("/login", headers={"Accept": "text/html"})).text
 
 
 async def test_errors_are_pages_for_visits_and_sentences_for_swaps(browser: Browser, owner: Person) -> None:

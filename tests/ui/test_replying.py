@@ -101,13 +101,13 @@ async def test_an_edit_shows_what_it_will_teach(browser: Browser, owner: Person,
     await signed_in(browser, owner)
     ticket = tickets[0]
     draft = ticket["current_draft"]
-    changed = draft["body"].replace("30 minutes", "90 minutes")
+    changed = draft["body"].replace("Open the", "Never open the")
     assert changed != draft["body"]
     answer = await browser.post(f"/tickets/{ticket['id']}/difference", {"draft_id": draft["id"], "body": changed})
     shown = HTMLParser(answer.text)
     assert faults(shown, is_whole=False) == []
-    assert shown.css_first("del").text() == "30"
-    assert shown.css_first("ins").text() == "90"
+    assert shown.css_first("del").text() == "Open"
+    assert shown.css_first("ins").text() == "Never open"
     assert "correction" in shown.css_first(".chip").text()
 
 
