@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,11 @@ from desk.accounts.tenants import tenant_by_slug
 from desk.conversation import customer_words
 from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database
-from desk.models import Customer, Delivery, Draft, Embedding, Example, Message, Ticket
+from desk.models import Connection, Customer, Delivery, Draft, Embedding, Example, Message, Ticket
+from learning.backtest.history import read_history
+from learning.history_import import CHANNEL, HistoryImporter
+from retrieval.embedding.minilm import MiniLMEmbedder
+from tests.conftest import new_owner
 from tests.desk.cli.conftest import Command, in_thread
 
 TWO_ROUNDS = {
@@ -99,6 +104,20 @@ def test_importing_twice_imports_once(desk: Command, history: Path) -> None:
     assert (again["imported"], again["known"], again["examples"]) == (1, 2, 0)
     other = desk.json("import-tickets", str(history), "--tenant", desk.new_tenant())
     assert other["imported"] == 3
+
+
+async def test_two_imports_at_once_import_once(database: Database, history: Path) -> None:
+    tenant_id = (await new_owner(database)).tenant_id
+    tickets = list(read_history(history, lambda _: None))
+    importers = [HistoryImporter(database, MiniLMEmbedder()) for _ in range(2)]
+    counts = await asyncio.gather(*(one.run(tenant_id, tickets, lambda: None) for one in importers))
+    assert sorted(one.tickets for one in counts) == [0, 2]
+    assert [one.tickets + one.known for one in counts] == [2, 2]
+    async with database.transaction(Scope(tenant_id)) as session:
+        numbers = (await session.execute(select(Ticket.number).order_by(Ticket.number))).scalars().all()
+        connections = (await session.execute(select(func.count()).where(Connection.channel == CHANNEL))).scalar_one()
+    assert numbers == [1, 2]
+    assert connections == 1
 
 
 def test_backtest_prints_the_figures_and_needs_no_database(tmp_path: Path) -> None:
