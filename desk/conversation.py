@@ -12,6 +12,9 @@ from desk.db.leases import database_time
 from desk.errors import NotFoundError
 from desk.models import Message, Ticket
 
+LIVE_CHANNELS = frozenset({"chat", "widget"})
+"""Where somebody waits in front of a screen, writes messages without a subject, and is told what happens."""
+
 
 async def lock_ticket(session: AsyncSession, ticket_id: UUID) -> Ticket:
     """The ticket, locked against everyone else who would change it. Raises NotFoundError."""
@@ -69,4 +72,10 @@ async def customer_words(session: AsyncSession, ticket: Ticket, through_seq: int
         )
         .order_by(Message.seq)
     )
-    return "\n\n".join([ticket.subject, *bodies.scalars()]).strip()
+    return "\n\n".join([written_subject(ticket), *bodies.scalars()]).strip()
+
+
+def written_subject(ticket: Ticket) -> str:
+    """What the customer wrote as a subject. A live conversation has none: its title is made from its first message,
+    and read again with every later question it would only lead away from that."""
+    return "" if ticket.channel in LIVE_CHANNELS else ticket.subject

@@ -15,12 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk import events
 from desk.accounts.identity import Actor
-from desk.conversation import append_message, lock_ticket
+from desk.chat.handover import is_with_person
+from desk.conversation import LIVE_CHANNELS, append_message, lock_ticket
 from desk.db.leases import Claim, LostLeaseError, database_time, due_in, finish, hold
 from desk.db.unit_of_work import Database, announce, wake
 from desk.errors import ConflictError, InvalidInputError, NotFoundError, SettingMissingError
 from desk.models import Connection, Delivery, Draft, TenantSettings, Ticket
 from desk.ports import Channel, OutgoingReply, SendOutcome
+from desk.tickets.changes import unanswered_since
 
 MOST_ATTEMPTS = 8
 LONGEST_WAIT_SECONDS = 3600.0
@@ -108,6 +110,8 @@ async def _stop_reason(session: AsyncSession, delivery: Delivery, ticket: Ticket
         return "automatic sending is stopped"
     if ticket.last_inbound_seq != delivery.inbound_seq:
         return "the customer has written again"
+    if ticket.channel in LIVE_CHANNELS and await is_with_person(session, ticket):
+        return "a person has this conversation"
     return None
 
 
@@ -119,6 +123,8 @@ async def _end(session: AsyncSession, delivery: Delivery, ticket: Ticket, state:
         await _add_to_thread(session, delivery, ticket)
     elif state in {"failed", "cancelled", "uncertain"}:
         ticket.status = "open"
+        if state != "uncertain":
+            ticket.waiting_since = ticket.waiting_since or await unanswered_since(session, ticket)
         if delivery.draft_id is not None and state == "cancelled":
             draft = await session.get_one(Draft, delivery.draft_id)
             is_current = draft.state == "approved" and draft.based_on_seq == ticket.last_inbound_seq

@@ -37,6 +37,7 @@ class LiveHub:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._pages: dict[UUID, set[asyncio.Queue[LiveEvent]]] = {}
+        """By tenant, or by ticket for those that follow one conversation."""
         self._listener: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -54,14 +55,25 @@ class LiveHub:
     @asynccontextmanager
     async def page(self, tenant_id: UUID) -> AsyncGenerator[asyncio.Queue[LiveEvent]]:
         """A queue of the tenant's events for one open page; a page too slow to follow is told to refresh."""
+        async with self._queue(tenant_id) as queue:
+            yield queue
+
+    @asynccontextmanager
+    async def ticket(self, ticket_id: UUID) -> AsyncGenerator[asyncio.Queue[LiveEvent]]:
+        """A queue of what happens to one ticket. The caller has made sure that it may be followed."""
+        async with self._queue(ticket_id) as queue:
+            yield queue
+
+    @asynccontextmanager
+    async def _queue(self, followed: UUID) -> AsyncGenerator[asyncio.Queue[LiveEvent]]:
         queue: asyncio.Queue[LiveEvent] = asyncio.Queue(_QUEUE_LENGTH)
-        self._pages.setdefault(tenant_id, set()).add(queue)
+        self._pages.setdefault(followed, set()).add(queue)
         try:
             yield queue
         finally:
-            self._pages[tenant_id].discard(queue)
-            if not self._pages[tenant_id]:
-                del self._pages[tenant_id]
+            self._pages[followed].discard(queue)
+            if not self._pages[followed]:
+                del self._pages[followed]
 
     async def _listen(self) -> None:
         """Keep a listening connection; reconnect for ever, and tell every page to refresh after a gap."""
@@ -85,8 +97,10 @@ class LiveHub:
     def _received(self, payload: str) -> None:
         message: dict[str, str] = json.loads(payload)
         event, tenant_id = message.pop("event"), UUID(message.pop("tenant"))
-        for queue in self._pages.get(tenant_id, ()):
-            _offer(queue, LiveEvent(event, message))
+        followed = [tenant_id, UUID(message["ticket"])] if "ticket" in message else [tenant_id]
+        for each in followed:
+            for queue in self._pages.get(each, ()):
+                _offer(queue, LiveEvent(event, message))
 
     def _tell_all(self, event: LiveEvent) -> None:
         for pages in self._pages.values():

@@ -23,6 +23,7 @@ from connectors.llm.configuration import (
 )
 from connectors.llm.embeddings import RemoteEmbedder
 from connectors.rest.channel import RestChannel
+from connectors.widget.channel import LiveChannel
 from desk.accounts.tokens import TokenDesk
 from desk.app import create_app
 from desk.clock import SystemClock
@@ -37,7 +38,7 @@ from desk.installation import Installation
 from desk.live import LiveHub
 from desk.logs import configure_logs
 from desk.models import ModelProvider
-from desk.ports import ChatModel, Clock, Embedder, IntentDescription
+from desk.ports import Channel, ChatModel, Clock, Embedder, IntentDescription
 from desk.secret import Secret
 from desk.settings import Settings, load_settings
 from desk.wakeups import QueueWaker, saq_queue
@@ -78,6 +79,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
     faqs = IndexedFaqLane(database, embedder, indexes)
     models = TenantModels(database, settings, rules, clock)
     calibration = TenantCalibration(database)
+    channels: tuple[Channel, ...] = (RestChannel(rules, clock), LiveChannel("chat"), LiveChannel("widget"))
     return Installation(
         settings=settings,
         address=address,
@@ -96,7 +98,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         indexer=ChunkIndexer(database, embedder, settings.lease_seconds),
         reembed=partial(embed_again, database, embedder),
         drafting=DraftingDesk(database, retriever, faqs, models, calibration),
-        deliveries=DeliveryDesk(database, {"rest": RestChannel(rules, clock)}),
+        deliveries=DeliveryDesk(database, {channel.kind: channel for channel in channels}),
     )
 
 

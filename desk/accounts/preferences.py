@@ -34,6 +34,8 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signature: str = ""
     """Put under every reply of the desk's own writer; empty for none."""
     disclaimer: str = "If this does not answer your question, tell us and a person will help you."
+    handover: str = "Thank you. A person will read this and answer you here."
+    """What the chat says when it has no answer to let out."""
     weights: SourceWeights = SourceWeights()
     confidence: ConfidenceSettings = ConfidenceSettings()
     escalation: EscalationRules = EscalationRules()

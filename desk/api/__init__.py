@@ -4,6 +4,7 @@ from litestar import Router
 
 from desk.api.accounts import KeyController, UserController
 from desk.api.auth import AuthController
+from desk.api.chat import SessionController, chat
 from desk.api.connections import ConnectionController, ProviderController
 from desk.api.documents import DocumentController
 from desk.api.drafts import DeliveryController, DraftController
@@ -27,6 +28,8 @@ def api_router(maximum_upload_bytes: int) -> Router:
             AuthController,
             TicketController,
             escalate,
+            chat,
+            SessionController,
             DraftController,
             DeliveryController,
             Router(

@@ -24,6 +24,7 @@ from desk.api.ticket_answers import (
     line_answer,
     message_answer,
 )
+from desk.chat.sessions import get_session
 from desk.errors import InvalidInputError
 from desk.escalation import escalate_ticket
 from desk.installation import Installation
@@ -84,8 +85,10 @@ class AskedSplit(Asked):
 
 
 class AskedEscalation(Asked):
-    ticket_id: UUID
     reason: str
+    ticket_id: UUID | None = None
+    session_id: UUID | None = None
+    """Of a chat, in the place of the ticket's id."""
     requested_by: str | None = None
 
 
@@ -258,11 +261,24 @@ async def escalate(
     actor: NamedDependency[Actor],
     installation: NamedDependency[Installation],
 ) -> TicketDetail:
-    """Hand a ticket to a person."""
-    await escalate_ticket(
-        installation.database, actor, data.ticket_id, reason=data.reason, requested_by=data.requested_by
-    )
-    return await _detail(installation, actor, data.ticket_id)
+    """Hand a ticket to a person; give the ticket's id or that of the chat session."""
+    ticket_id = await _asked_ticket(installation, actor, data)
+    await escalate_ticket(installation.database, actor, ticket_id, reason=data.reason, requested_by=data.requested_by)
+    return await _detail(installation, actor, ticket_id)
+
+
+async def _asked_ticket(installation: Installation, actor: Actor, data: AskedEscalation) -> UUID:
+    if data.ticket_id is not None and data.session_id is None:
+        return data.ticket_id
+    if data.session_id is None or data.ticket_id is not None:
+        msg = "give either ticket_id or session_id"
+        raise InvalidInputError(msg)
+    async with installation.database.transaction(actor.scope) as session:
+        ticket_id = (await get_session(session, data.session_id)).session.ticket_id
+    if ticket_id is None:
+        msg = "nothing has been written in this session yet"
+        raise InvalidInputError(msg)
+    return ticket_id
 
 
 async def _detail(installation: Installation, actor: Actor, ticket_id: UUID) -> TicketDetail:

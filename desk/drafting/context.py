@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from desk.conversation import customer_words
+from desk.conversation import customer_words, written_subject
 from desk.models import Customer, Draft, Message, Ticket
 from desk.plain_text import excerpt
 
@@ -75,7 +75,7 @@ async def load_context(session: AsyncSession, draft: Draft) -> DraftContext:
         ticket_id=ticket.id,
         draft_id=draft.id,
         based_on_seq=draft.based_on_seq,
-        subject=ticket.subject,
+        subject=written_subject(ticket),
         department=ticket.department or "",
         channel=ticket.channel,
         customer_id=customer.id,

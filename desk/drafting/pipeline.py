@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk import events
 from desk.accounts.preferences import load_preferences
-from desk.conversation import lock_ticket
+from desk.chat.handover import hand_over, is_with_person
+from desk.conversation import LIVE_CHANNELS, lock_ticket
 from desk.db.leases import Claim, LostLeaseError, due_in, finish, hold
 from desk.db.unit_of_work import Database, announce
 from desk.drafting.checks import Check, run_checks
@@ -27,12 +28,13 @@ from desk.drafting.model_writer import write_with_model
 from desk.drafting.prompt_text import render_turns
 from desk.drafting.prompts import active_prompt, text_of
 from desk.drafting.record import decision_record, draft_sources, fill_draft, model_calls, ticket_facts
+from desk.drafting.signature import with_signature
 from desk.drafting.summary import renew_summary
 from desk.drafting.written import WrittenDraft
 from desk.errors import ModelUnavailableError, NoEvidenceError
 from desk.escalation import escalate
 from desk.models import Decision, Draft, Ticket
-from desk.policy.decide import decide
+from desk.policy.decide import decide, leave_to_person
 from desk.policy.presentation import Presentation, presentation_of
 from desk.policy.rules import channel_rules
 from desk.ports import (
@@ -201,8 +203,7 @@ class DraftingDesk:
         if written is None:
             msg = "nothing in the knowledge base or among the approved answers fits this question"
             raise NoEvidenceError(msg)
-        signature = inputs.preferences.signature.strip()
-        return replace(written, body=f"{written.body}\n\n{signature}") if signature else written
+        return replace(written, body=with_signature(written.body, inputs.preferences.signature))
 
     def _check(
         self, written: WrittenDraft, context: DraftContext, inputs: DraftingInputs, evidence: Evidence
@@ -215,6 +216,7 @@ class DraftingDesk:
             sources=(*sources, *record, inputs.preferences.signature),
             customer_words=context.question,
             allowed_hosts=inputs.preferences.allowed_links,
+            languages=(written.language, evidence.language),
         )
 
     async def _save(self, held: Claim, context: DraftContext, inputs: DraftingInputs, finished: FinishedDraft) -> None:
@@ -223,12 +225,16 @@ class DraftingDesk:
                 draft, ticket = await _hold(session, held)
                 if draft.state != "writing" or draft.based_on_seq != ticket.last_inbound_seq:
                     return
+                is_live = ticket.channel in LIVE_CHANNELS
+                if is_live and await is_with_person(session, ticket):
+                    finished = replace(finished, policy=leave_to_person(finished.policy))
                 fill_draft(draft, inputs, finished)
                 ticket.level, ticket.intent = finished.confidence.level, finished.evidence.intent.label
                 session.add_all(draft_sources(draft, finished.evidence, finished.written))
                 session.add_all(model_calls(draft.id, finished.written.attempts))
                 session.add(Decision(draft_id=draft.id, record=decision_record(context, inputs, finished)))
-                if finished.policy.escalate is not None:
+                is_told = is_live and finished.policy.decision != "send" and await self._tell(session, ticket, finished)
+                if finished.policy.escalate is not None and not is_told:
                     await escalate(session, ticket, finished.policy.escalate, "desk")
                 events.record(
                     session,
@@ -240,16 +246,25 @@ class DraftingDesk:
                     reasons=list(finished.policy.reasons),
                 )
                 if finished.policy.decision == "send":
-                    await self._send(session, draft, ticket, inputs)
+                    await self._send(session, draft, ticket, inputs, finished.confidence)
                 await announce(session, ticket.tenant_id, "draft", ticket=ticket.id, draft=draft.id)
         except LostLeaseError:
             _log.info("draft_dropped", draft=str(held.row_id), reason="the lease was taken over")
 
-    async def _send(self, session: AsyncSession, draft: Draft, ticket: Ticket, inputs: DraftingInputs) -> None:
+    async def _tell(self, session: AsyncSession, ticket: Ticket, finished: FinishedDraft) -> bool:
+        """Tell whoever waits for an answer that a person will give it; False when nobody waits or was told before."""
+        return ticket.waiting_since is not None and await hand_over(session, ticket, finished.policy.reasons[0])
+
+    async def _send(
+        self, session: AsyncSession, draft: Draft, ticket: Ticket, inputs: DraftingInputs, confidence: Confidence
+    ) -> None:
+        """To somebody who waits, an answer that is not surely right goes with the tenant's offer of a person."""
+        offers_person = ticket.channel in LIVE_CHANNELS and confidence.level != "high"
+        disclaimer = inputs.preferences.disclaimer.strip() if offers_person else ""
         await queue_delivery(
             session,
             ticket,
-            draft.body,
+            f"{draft.body}\n\n{disclaimer}" if disclaimer else draft.body,
             draft=draft,
             actor=None,
             undo_seconds=inputs.rules.delay_seconds,
@@ -271,6 +286,8 @@ class DraftingDesk:
                     draft.policy = {"decision": "notes", "reasons": ["draft_failed"], "certificate": None}
                     finish(draft)
                     ticket.level = "very_low"
+                    if ticket.channel in LIVE_CHANNELS:
+                        await hand_over(session, ticket, "draft_failed")
                 events.record(session, ticket.id, "draft_failed", reason=reason, final=draft.state == "failed")
                 await announce(session, ticket.tenant_id, "draft", ticket=ticket.id, draft=draft.id)
         except LostLeaseError:

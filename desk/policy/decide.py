@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from desk.accounts.preferences import EscalationRules
@@ -65,6 +65,8 @@ REASON_TEXTS = {
     "draft_failed": "No draft could be written.",
     "customer_asked": "The customer asked for a person.",
     "agent_asked": "An agent asked for another person.",
+    "with_person": "A person has this conversation.",
+    "no_quick_answer": "The answer did not come while the customer waited.",
 }
 
 
@@ -112,6 +114,15 @@ def decide(  # noqa: PLR0913 - keyword only: everything the decision looks at
     reasons += _mode(confidence, rules) if faq_certain is None else _faq_switch(rules, certain=faq_certain)
     reasons += _limits(rules)
     return PolicyDecision("suggest" if reasons else "send", tuple(dict.fromkeys(reasons)), escalate)
+
+
+def leave_to_person(decided: PolicyDecision) -> PolicyDecision:
+    """The same, but never sent by machine: a person has the conversation."""
+    return replace(
+        decided,
+        decision="suggest" if decided.decision == "send" else decided.decision,
+        reasons=tuple(dict.fromkeys(("with_person", *decided.reasons))),
+    )
 
 
 def _escalation(

@@ -10,7 +10,7 @@ from sqlalchemy import func, update
 
 from desk.db.leases import claim
 from desk.installation import Installation
-from desk.models import Delivery, Review
+from desk.models import Connection, Delivery, Review
 from desk.work import duties
 from tests.desk.conftest import Client, Person
 
@@ -87,7 +87,14 @@ async def build_world(client: Client, installation: Installation, owner: Person)
     answered = await call(client, owner, "POST", f"/tickets/{rejected['id']}/messages", json=_REPLY)
     assert answered["delivery"]["state"] == "pending"
     await close_undo_windows(installation, owner)
+    chat = next(row for row in (await call(client, owner, "GET", "/connections"))["items"] if row["channel"] == "chat")
+    async with installation.database.transaction(owner.actor.scope) as session:
+        # Nobody works beside the generated requests, so none of them is to wait for an answer.
+        await session.execute(
+            update(Connection).where(Connection.id == chat["id"]).values(configuration={"answer_seconds": 0})
+        )
     ids = {
+        "session_id": (await call(client, owner, "POST", "/sessions", json={"user_id": "u-1"}))["id"],
         "ticket_id": ticket["id"],
         "draft_id": ticket["current_draft"]["id"],
         "delivery_id": sent["delivery"]["id"],

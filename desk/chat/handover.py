@@ -1,0 +1,60 @@
+"""Handing a live conversation to a person: told to the visitor at once, and from then on the machine keeps quiet.
+
+A notice in the ticket's history marks the place in the conversation; it is no message, so that what the customer
+asked is still unanswered, for the queue and for the draft.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from desk import events
+from desk.escalation import escalate
+from desk.models import Message, Ticket, TicketEvent
+
+NOTICE = "handed_over"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """The visitor was told that a person will answer."""
+
+    after_seq: int
+    """Sequence of the message it stands under."""
+    reason: str
+
+
+async def is_with_person(session: AsyncSession, ticket: Ticket) -> bool:
+    """Whether the conversation is a person's: handed over, assigned, or last answered by one."""
+    if ticket.escalated_at is not None or ticket.assignee_id is not None:
+        return True
+    newest = await session.execute(
+        select(Message.author)
+        .where(Message.ticket_id == ticket.id, Message.author.in_(("agent", "machine")))
+        .order_by(Message.seq.desc())
+        .limit(1)
+    )
+    return newest.scalar_one_or_none() == "agent"
+
+
+async def hand_over(session: AsyncSession, ticket: Ticket, reason: str, actor: str = "desk") -> bool:
+    """Mark the locked ticket and leave the notice. False, and nothing done, when it is a person's already."""
+    if await is_with_person(session, ticket):
+        return False
+    events.record(session, ticket.id, NOTICE, actor, seq=ticket.last_inbound_seq, reason=reason)
+    await escalate(session, ticket, reason, actor)
+    return True
+
+
+async def notices(session: AsyncSession, ticket: Ticket) -> Sequence[Notice]:
+    """Oldest first."""
+    found = await session.execute(
+        select(TicketEvent.detail)
+        .where(TicketEvent.ticket_id == ticket.id, TicketEvent.kind == NOTICE)
+        .order_by(TicketEvent.created_at, TicketEvent.id)
+    )
+    return [Notice(int(detail["seq"]), str(detail["reason"])) for detail in found.scalars()]

@@ -1,0 +1,1 @@
+"""The web widget's half of the desk: its configuration, its visitors, and what they may see."""
