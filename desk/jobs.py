@@ -110,7 +110,7 @@ class WorkLoop:
             await duty.work(held)
         except LostLeaseError as error:
             _log.info("lease_lost", kind=held.kind, row=str(held.row_id), reason=str(error))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a defect in one piece of work must not end the worker
             _log.exception("work_failed", kind=held.kind, row=str(held.row_id))
             reason = error.detail if isinstance(error, DeskError) else f"an unexpected error: {type(error).__name__}"
             # When it was the database that went away, this fails too, and the end of the lease brings the row back.

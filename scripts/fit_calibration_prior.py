@@ -1,4 +1,3 @@
-
 """Makes learning/calibration_prior.json: where every tenant's probability model starts.
 
     python scripts/fit_calibration_prior.py HISTORY [HISTORY ...] --limit 2000

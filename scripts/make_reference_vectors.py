@@ -1,4 +1,3 @@
-
 """Write the vectors that tests/retrieval/embedding holds the numpy encoder to.
 
 They come from PyTorch and Hugging Face transformers, so the reference shares no code with ours. Run it in an

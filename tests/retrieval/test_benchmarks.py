@@ -58,9 +58,16 @@ def test_questions_and_a_missing_file(tmp_path: Path):
     (tmp_path / "faq.jsonl").write_text("\n".join(map(json.dumps, entries)), encoding="utf-8")
     queries = [{"query": "which ways of payment are there", "faq_id": 1}, {"query": "mailbox location", "faq_id": 2}]
     (tmp_path / "queries.jsonl").write_text("\n".join(map(json.dumps, queries)), encoding="utf-8")
-    run = CliRunner().invoke(faq.main, [str(tmp_path)])
+    (tmp_path / "other.jsonl").write_text('{"text": "Will it rain tomorrow?"}', encoding="utf-8")
+    options = ["--unrelated", str(tmp_path / "other.jsonl"), "--size", "100"]
+    run = CliRunner().invoke(faq.main, [str(tmp_path), *options])
     assert run.exit_code == 0, run.output
-    assert "both     first hit 1.000" in run.output
+    for search in ("both", "lane"):
+        assert f"{search}     first hit 1.000" in run.output
+    assert "unrelated     sent    0, wrong 0" in run.output
+    assert "100 FAQs: search p50" in run.output
+    lines = CliRunner().invoke(faq.main, [str(tmp_path), "--size", "100", "--json"]).stdout.splitlines()
+    assert {json.loads(line).get("measured") for line in lines} >= {"cross-validation", "constants", "as shipped"}
 
 
 def test_ndcg_counts_groups_not_texts():

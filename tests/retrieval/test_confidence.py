@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.ports import Confidence, ConfidenceParts, ConfidenceSettings, IntentGuess, SourceKind
 from desk.policy.presentation import level_of, presentation_of
+from desk.ports import Confidence, ConfidenceParts, ConfidenceSettings, IntentGuess, SourceKind
 from retrieval.confidence import assess
 
 SETTINGS = ConfidenceSettings()
