@@ -6,7 +6,7 @@ import json
 import math
 import statistics
 import sys
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from uuid import UUID
@@ -64,9 +64,16 @@ def embed_with_progress(texts: Sequence[str], label: str) -> Vectors:
     return rows
 
 
-def measure(task: Task, text_vectors: Vectors, question_vectors: Vectors) -> list[Measured]:
-    """Words alone (BM25), vectors alone and both, each over the same texts and questions."""
-    ids = [UUID(int=number + 1) for number in range(len(task.texts))]
+def item_ids(task: Task) -> list[UUID]:
+    """By which a search names the task's texts, in their order."""
+    return [UUID(int=number + 1) for number in range(len(task.texts))]
+
+
+def measure(
+    task: Task, text_vectors: Vectors, question_vectors: Vectors, further: Mapping[str, Search] | None = None
+) -> list[Measured]:
+    """Words alone (BM25), vectors alone, both, and `further` searches, each over the same texts and questions."""
+    ids = item_ids(task)
     words, vectors = LexicalIndex(), VectorArena(text_vectors.shape[1])
     both = SourceIndex(text_vectors.shape[1])
     for item_id, text, vector in zip(ids, task.texts, text_vectors, strict=True):
@@ -78,6 +85,7 @@ def measure(task: Task, text_vectors: Vectors, question_vectors: Vectors) -> lis
         "words": lambda text, _: [item_id for item_id, _ in words.search(text, _DEPTH)],
         "vectors": lambda _, vector: [item_id for item_id, _ in vectors.search(vector, _DEPTH)],
         "both": lambda text, vector: [found.item_id for found in both.search(text, vector, _DEPTH)],
+        **(further or {}),
     }
     return [_measured(task, name, search, group_of, question_vectors) for name, search in searches.items()]
 

@@ -25,6 +25,13 @@ _FUNCTION_WORDS = (
 _CARRIES_NOTHING = frozenset(_FUNCTION_WORDS.split())
 """English words that may come and go without changing what is asked. Left out on purpose: from, off, with, without,
 not, no, only, all, back, before, after, and why, when, where, who. In other languages every word counts."""
+_REMOVING_WORDS = (
+    "not no never without off away only stop end avoid prevent exclude except omit ignore skip leave lose lost "
+    "hide remove delete erase cancel disable deactivate uninstall unsubscribe unlock unblock undo refuse reject "
+    "block quit"
+)
+_TAKES_AWAY = frozenset(_REMOVING_WORDS.split())
+"""English words that turn what is asked into its opposite: to keep the formatting, to leave out the formatting."""
 _SHORTEST_STEM = 5
 _SHORTEST_MISSPELT = 7
 _SHORTEST_MISSPELT_TWICE = 10
@@ -45,6 +52,11 @@ class Difference:
     def is_none(self) -> bool:
         return not self.asked_only and not self.faq_only and self.same_order
 
+    @property
+    def is_opposed(self) -> bool:
+        """Only one of the two wants something gone, stopped or left out."""
+        return _takes_away(self.asked_only) != _takes_away(self.faq_only)
+
 
 def difference(asked: str, wording: str) -> Difference:
     mine, theirs = meaningful_words(asked), meaningful_words(wording)
@@ -55,6 +67,10 @@ def difference(asked: str, wording: str) -> Difference:
         faq_only=tuple(other for other in theirs if not any(same_word(word, other) for word in mine)),
         same_order=order == sorted(order),
     )
+
+
+def _takes_away(words: Sequence[str]) -> bool:
+    return any(same_word(word, removing) for word in words for removing in _TAKES_AWAY)
 
 
 def is_misspelling(asked: str, wording: str) -> bool:

@@ -72,11 +72,11 @@ def test_the_same_question_in_nearly_the_same_words_is_answered(asked: str, how:
 
 
 def test_a_real_paraphrase_is_answered_a_likely_one_is_for_an_agent():
-    faq = "How do I find out who unfriended me on the forum?"
-    near = verdict("Is it possible to determine which person unfriended me on the forum?", faq, *OTHERS)
+    faq = "What can I do when my website shows an error 500?"
+    near = verdict("My website gives an error 500, how do I fix this?", faq, *OTHERS)
     assert near is not None
     assert (near.how, near.certain) == ("reworded", True)
-    far = verdict("Someone unfriended me, can the forum show me their name?", faq, *OTHERS)
+    far = verdict("Since an hour visitors of my website get error 500, please repair it", faq, *OTHERS)
     assert far is not None
     assert (far.certain, far.probability > 0.5) == (False, True)
 
@@ -159,6 +159,13 @@ def test_a_foreign_paraphrase_is_left_to_a_person():
 def test_words_that_are_the_same(first: str, second: str, *, same: bool):
     assert same_word(first, second) is same
     assert same_word(second, first) is same
+
+
+def test_wanting_something_and_wanting_it_gone_are_opposed():
+    asked = "While copying text from a mail I would like to leave out the formatting, how can I do this?"
+    wording = "I would like to keep the formatting when copying text into my mail, how can I do this?"
+    assert difference(asked, wording).is_opposed
+    assert not difference("How do I erase my mails?", "How do I delete the messages?").is_opposed
 
 
 def test_direction_and_order_count():
