@@ -59,6 +59,7 @@ WRITERS = {
     "llm": "Written by a language model",
 }
 CHECKS = {
+    "language": "Language",
     "facts": "Facts",
     "links": "Links",
     "promises": "Promises",
