@@ -99,6 +99,9 @@ async def reply(
         if based_on_seq is not None and ticket.last_inbound_seq > based_on_seq:
             msg = "the customer has written again since you looked; read the new message first"
             raise ConflictError(msg)
+        if based_on_seq is not None and await _being_answered(session, ticket):
+            msg = "somebody else's reply to this message is on its way; look at it before you send another"
+            raise ConflictError(msg)
         sent = _reply_text(body)
         await retire_current(session, ticket)
         delivery = await queue_delivery(

@@ -134,6 +134,16 @@ async def test_undoing_an_own_reply_gives_the_set_aside_draft_back(database: Dat
     assert (await reload(database, actor, Draft, draft.id)).state == "ready"
 
 
+async def test_of_two_agents_who_answer_without_a_draft_at_once_one_wins(database: Database, actor: Actor) -> None:
+    ticket = await new_ticket(database, actor)
+    both = [
+        review.reply(database, actor, ticket.id, f"Reply {number}", based_on_seq=1, resolve=False, undo_seconds=60)
+        for number in range(2)
+    ]
+    answers = await asyncio.gather(*both, return_exceptions=True)
+    assert sorted(type(answer).__name__ for answer in answers) == ["ConflictError", "Delivery"]
+
+
 async def test_after_the_window_undo_is_refused(database: Database, actor: Actor) -> None:
     draft = await ready_draft(database, actor, await new_ticket(database, actor))
     approval = await _approve(database, actor, draft, undo_seconds=0)
