@@ -115,6 +115,20 @@ async def reply(
     return delivery
 
 
+async def _being_answered(session: AsyncSession, ticket: Ticket) -> bool:
+    """Whether a reply to the newest customer message waits to be sent, or is being sent. The ticket must be locked."""
+    found = await session.execute(
+        select(Delivery.id)
+        .where(
+            Delivery.ticket_id == ticket.id,
+            Delivery.inbound_seq == ticket.last_inbound_seq,
+            Delivery.state.in_(("pending", "sending")),
+        )
+        .limit(1)
+    )
+    return found.scalar_one_or_none() is not None
+
+
 async def reject(database: Database, actor: Actor, draft_id: UUID, *, reason: str, correct_reply: str | None) -> Draft:
     """The draft is not to be used. With a reason it is learned as a correction."""
     why = clean_text(reason).strip()
