@@ -16,6 +16,7 @@ from litestar.types import ControllerRouterHandler, Message, Scope
 from desk.accounts.identity import Actor
 from desk.accounts.sessions import STORE, session_config, session_store
 from desk.api import api_router
+from desk.api.widget import RECEPTION, Reception, WidgetController
 from desk.installation import Installation
 from desk.web.authentication import AuthenticationMiddleware, current_actor
 from desk.web.edge import Edge
@@ -26,6 +27,7 @@ from desk.web.openapi import describe_problems, openapi_config
 from desk.web.permissions import check_permissions, enforce_permission
 from desk.web.problems import ErrorPage, exception_handlers, plain_error_page
 from desk.web.security_headers import security_headers
+from desk.web.widget_door import WidgetDoor
 
 LARGEST_BODY = 2 * 1024 * 1024
 """Bytes, wherever a handler does not say otherwise; documents may be larger."""
@@ -57,7 +59,7 @@ def create_app(
         return embedder_check
 
     app = Litestar(
-        route_handlers=[api_router(settings.maximum_upload_bytes), HealthController, metrics, *pages],
+        route_handlers=[api_router(settings.maximum_upload_bytes), WidgetController, HealthController, metrics, *pages],
         plugins=list(plugins),
         dependencies={
             "installation": Provide(provide_installation, sync_to_thread=False),
@@ -75,7 +77,7 @@ def create_app(
         compression_config=CompressionConfig(backend="gzip", minimum_size=1024, exclude_opt_key="uncompressed"),
         openapi_config=openapi_config(),
         stores={STORE: session_store(installation.database)},
-        state=State({"installation": installation, "metrics": request_metrics}),
+        state=State({"installation": installation, "metrics": request_metrics, RECEPTION: Reception(installation)}),
         request_max_body_size=LARGEST_BODY,
         multipart_form_part_limit=50,
         lifespan=[_lifespan],
@@ -85,7 +87,8 @@ def create_app(
     )
     check_permissions(app)
     describe_problems(app)
-    app.asgi_handler = Edge(app.asgi_handler, allowed_hosts=settings.allowed_hosts, metrics=request_metrics)
+    door = WidgetDoor(app.asgi_handler, installation.database)
+    app.asgi_handler = Edge(door, allowed_hosts=settings.allowed_hosts, metrics=request_metrics)
     return app
 
 

@@ -7,6 +7,7 @@ import os
 import secrets as random_secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -38,6 +39,11 @@ SETTINGS = (
     Setting("DESK_PORT", "8000", "Port the web server listens on."),
     Setting("DESK_PUBLIC_URL", None, "Address people reach the desk at; unset: `http://DESK_HOST:DESK_PORT`."),
     Setting("DESK_ALLOWED_HOSTS", None, "Further host names the desk answers to, comma separated."),
+    Setting(
+        "DESK_TRUSTED_PROXIES",
+        "",
+        "Addresses or networks of proxies whose X-Forwarded-For is believed, comma separated; for limits per address.",
+    ),
     Setting("DESK_SECRET_KEY", None, "Signs tokens and forms; made in the data folder on first run when unset."),
     Setting(
         "DESK_ENCRYPTION_KEYS",
@@ -99,6 +105,7 @@ class Settings:
     port: int
     public_url: str
     allowed_hosts: tuple[str, ...]
+    trusted_proxies: tuple[str, ...]
     secret_key: Secret
     encryption_keys: tuple[Secret, ...]
     demo: bool
@@ -144,6 +151,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         port=port,
         public_url=public_url.rstrip("/"),
         allowed_hosts=(public_host, host, "localhost", "127.0.0.1", *_split(values.optional("DESK_ALLOWED_HOSTS"))),
+        trusted_proxies=_networks(values.optional("DESK_TRUSTED_PROXIES")),
         secret_key=Secret(values.optional("DESK_SECRET_KEY") or _kept(data_dir, "secret.key", _new_secret)),
         encryption_keys=tuple(Secret(key) for key in keys),
         demo=values.flag("DESK_DEMO"),
@@ -212,6 +220,17 @@ class _Values:
 
 def _split(value: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (value or "").split(",") if part.strip())
+
+
+def _networks(value: str | None) -> tuple[str, ...]:
+    networks = _split(value)
+    for network in networks:
+        try:
+            ip_network(network, strict=False)
+        except ValueError as error:
+            msg = f"DESK_TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8, not {network!r}"
+            raise SettingMissingError(msg) from error
+    return networks
 
 
 def _new_secret() -> str:

@@ -16,12 +16,17 @@ from desk.accounts.tokens import TokenDesk
 from desk.db.unit_of_work import Database
 from desk.errors import SignInRequiredError
 
+OWN_AUTHENTICATION = "own_authentication"
+"""In a handler's `opt`: it knows its callers by other means, and neither sessions nor the desk's tokens mean anything
+to it. So there is nothing that another site could make a browser add by itself."""
 REFUSAL = "desk_refused_credential"
 """Scope state: why the credential that came was not accepted."""
 
 
 class AuthenticationMiddleware(ASGIMiddleware):
     """Sets `request.user` to the Actor, or to None; whether that is enough is decided by the permission guard."""
+
+    exclude_opt_key = OWN_AUTHENTICATION
 
     def __init__(self, database: Database, tokens: TokenDesk) -> None:
         self._database = database

@@ -52,8 +52,8 @@ class Edge:
         request_id = uuid4().hex[:12]
         structlog.contextvars.bind_contextvars(request=request_id)
         try:
-            if not self._is_allowed(_header(scope, b"host")):
-                await _refuse(watch_status, 421, "Unknown host", "The desk does not answer to this host name.")
+            if not self._is_allowed(header_of(scope, b"host")):
+                await refuse(watch_status, 421, "Unknown host", "The desk does not answer to this host name.")
                 return
             await self._app(scope, _timely(receive), watch_status)
         finally:
@@ -101,12 +101,12 @@ def _timely(receive: Receive) -> Receive:
     return receive_in_time
 
 
-async def _refuse(send: Any, status: int, title: str, detail: str) -> None:
+async def refuse(send: Any, status: int, title: str, detail: str) -> None:
     body = f'{{"type":"about:blank","title":"{title}","status":{status},"detail":"{detail}"}}'.encode()
     headers = [(b"content-type", PROBLEM.encode()), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def _header(scope: Scope, name: bytes) -> str:
+def header_of(scope: Scope, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")

@@ -20,7 +20,7 @@ from litestar.utils.scope.state import ScopeState
 
 from desk.accounts.sessions import csrf_secret
 from desk.errors import NotAllowedError
-from desk.web.authentication import came_with_header
+from desk.web.authentication import OWN_AUTHENTICATION, came_with_header
 
 HEADER = "X-CSRFToken"
 FIELD = "_csrf_token"
@@ -29,6 +29,8 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 class ForgeryGuard(ASGIMiddleware):
     """Templates get the token by Litestar's `csrf_input` and `csrf_token()`."""
+
+    exclude_opt_key = OWN_AUTHENTICATION
 
     def __init__(self, public_url: str) -> None:
         self._public_origin = _origin(public_url)

@@ -22,7 +22,7 @@ from desk.errors import DeskError, ServiceUnavailableError, SignInRequiredError
 
 PROBLEM = "application/problem+json"
 _log = structlog.get_logger(__name__)
-_FOR_PROGRAMS = ("/api/", "/health", "/metrics", "/schema/openapi")
+_FOR_PROGRAMS = ("/api/", "/widget/", "/health", "/metrics", "/schema/openapi")
 _TITLES = {
     400: "Check the input",
     401: "Sign in",
@@ -119,7 +119,7 @@ def problem_of(request: Request[Any, Any, Any], error: Exception) -> Problem:
         return _from_http(error)
     if isinstance(error, RecursionError):
         return Problem(400, _TITLES[400], "The body is nested too deeply.")
-    known = _from_database(error)
+    known = known_problem(error)
     if known is not None:
         _log.warning("request_failed", path=request.scope["path"], error=type(error).__name__)
         return known
@@ -136,7 +136,7 @@ def _from_http(error: HTTPException) -> Problem:
     return Problem(status, title, _sentence(detail))
 
 
-def _from_database(error: Exception) -> Problem | None:
+def known_problem(error: Exception) -> Problem | None:
     """A database that is away is no defect of the desk's, and a text it cannot store is the sender's to change."""
     away = Problem(
         503, ServiceUnavailableError.title, "The database cannot be reached right now; nothing was stored. Try again."
