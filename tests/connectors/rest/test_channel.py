@@ -189,10 +189,15 @@ async def test_an_inside_address_is_failed_with_its_reason() -> None:
     assert outcome.result == "failed"
 
 
+async def test_without_a_callback_the_reply_waits_in_the_ticket() -> None:
+    outcome = await channel().send(reply(callback_url=""))
+    assert outcome.result == "sent"
+    assert "no callback URL" in outcome.detail
+
+
 @pytest.mark.parametrize(
     ("configuration", "named"),
     [
-        ({}, "callback_url"),
         ({"callback_url": "https://crm.example/", "signing_secret": ""}, "signing_secret"),
         ({"callback_url": "https://crm.example/", "signing_secret": "whsec_c2hvcnQ="}, "24 to 64 bytes"),
         ({"callback_url": "https://crm.example/", "status_url": "ftp://crm.example/"}, "https"),
