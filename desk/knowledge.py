@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
@@ -135,7 +135,7 @@ async def reindex_document(session: AsyncSession, document_id: UUID) -> Document
         .with_for_update()
     )
     version = newest.scalar_one()
-    version.state = "waiting"
+    version.state, version.attempts = "waiting", 0
     await due_in(session, version, 0)
     wake(session, "document_versions")
     return version
@@ -146,15 +146,3 @@ def _own(session: AsyncSession, document: Document) -> Document:
         msg = "global knowledge is read-only here; an operator changes it"
         raise NotAllowedError(msg)
     return document
-
-
-async def waiting_versions(session: AsyncSession) -> int:
-    """How many uploads of this tenant are still to be indexed."""
-    return (
-        await session.execute(
-            select(func.count()).where(
-                DocumentVersion.state == "waiting",
-                DocumentVersion.tenant_id == session_scope(session.sync_session).tenant_id,
-            )
-        )
-    ).scalar_one()

@@ -1,4 +1,4 @@
-"""SAQ carries wake-ups only: "work of this kind may be due". Losing one costs a poll interval (stack trap 7)."""
+"""SAQ carries wake-ups only: "work of this kind may be due". Losing one costs a poll interval."""
 
 from __future__ import annotations
 

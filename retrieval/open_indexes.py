@@ -27,10 +27,6 @@ class OpenIndexes:
         self._open.move_to_end(tenant_id)
         return index
 
-    def forget(self, tenant_id: UUID) -> None:
-        """The next search reads everything anew."""
-        self._open.pop(tenant_id, None)
-
     @property
     def nbytes(self) -> int:
         return sum(index.nbytes for index in self._open.values())

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import aliased
 
 from desk.db.index_log import Source, put_items, remove_items
@@ -78,19 +78,6 @@ async def _embed_questions(
             session, source, [item_id for item_id in questions if item_id in kept], vectors[rows], embedder.model
         )
     return len(rows)
-
-
-async def outdated_count(database: Database, tenant_id: UUID, model: str) -> int:
-    """Items that are not found yet because only another model's vector is there."""
-    async with database.transaction(Scope(tenant_id)) as session:
-        newer = aliased(Embedding)
-        has_new = exists().where(
-            newer.source == Embedding.source, newer.item_id == Embedding.item_id, newer.model == model
-        )
-        count = select(func.count(Embedding.item_id.distinct())).where(
-            Embedding.tenant_id == tenant_id, Embedding.model != model, ~has_new
-        )
-        return (await session.execute(count)).scalar_one()
 
 
 async def _outdated(database: Database, tenant_id: UUID, source: Source, model: str) -> dict[UUID, str]:

@@ -1,7 +1,7 @@
 """Server-side sessions of the web desk: a random id in the cookie, its SHA-256 and the data in the database.
 
 The id is never taken over from the client: an unknown one is ignored, and signing in, out or over to another tenant
-makes a new one and forgets the old (stack trap 2). A session ends with its person's token generation.
+makes a new one and forgets the old. A session ends with its person's token generation.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import hashlib
 import secrets
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -23,7 +22,6 @@ from litestar.middleware.session.server_side import ServerSideSessionBackend, Se
 from litestar.serialization import encode_json
 from litestar.stores.base import Store
 from litestar.types import Empty, Message
-from sqlalchemy import delete
 
 from desk.accounts.identity import Actor
 from desk.accounts.users import actor_for
@@ -182,11 +180,6 @@ def csrf_secret(request: Connection) -> str | None:
     """The session's own secret for form tokens; None when nobody is signed in by cookie."""
     session = _data(request)
     return None if session is None else str(session["csrf"])
-
-
-async def forget_expired_sessions(database: Database, now: datetime) -> None:
-    async with database.transaction(NO_TENANT) as session:
-        await session.execute(delete(StoredSession).where(StoredSession.expires_at < now))
 
 
 def _data(request: Connection) -> dict[str, Any] | None:

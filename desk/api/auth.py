@@ -22,7 +22,7 @@ from desk.web.permissions import PUBLIC, needs
 
 TRIES_A_MINUTE = 60
 login_brake = RateLimitConfig(rate_limit=("minute", TRIES_A_MINUTE), set_rate_limit_headers=False)
-"""From one address. A brake against guessing, not a quota (stack trap 11); argon2 is the wall."""
+"""From one address. A brake against guessing, not a quota; argon2 is the wall."""
 
 
 class Registration(Asked):

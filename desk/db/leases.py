@@ -1,4 +1,4 @@
-"""Claiming work rows under a lease, with a fencing token (stack trap 7).
+"""Claiming work rows under a lease, with a fencing token.
 
 The database's clock decides when a lease ends. A worker that lost its lease finds that its fence is stale
 and changes nothing.

@@ -9,7 +9,6 @@ from sqlalchemy import inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from desk.errors import SettingMissingError
-from desk.models import metadata
 from desk.models.base import GLOBAL_TENANT_ID, Row, TenantRow, Work
 
 TENANT = "(SELECT nullif(current_setting('app.tenant_id', true), '')::uuid)"
@@ -206,9 +205,3 @@ async def assert_isolation(connection: AsyncConnection) -> None:
 def guarded_tables() -> set[str]:
     """Tables that must have forced row-level security."""
     return {table_name(row) for row in tenant_tables()} | {"tenants", "users"}
-
-
-def unguarded_tables() -> set[str]:
-    """Tables that hold nothing of a tenant."""
-    every: set[str] = set(metadata.tables)
-    return every - guarded_tables()

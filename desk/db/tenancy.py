@@ -49,7 +49,7 @@ def session_scope(session: Session) -> Scope:
 
 
 def install_tenancy() -> None:
-    """Listen on every Session (a listener on a Session subclass is silently dropped, stack trap 4)."""
+    """Listen on every Session (a listener on a Session subclass is silently dropped)."""
     if not event.contains(Session, "after_begin", _tell_database):
         event.listen(Session, "after_begin", _tell_database)
         event.listen(Session, "do_orm_execute", _filter_by_tenant)

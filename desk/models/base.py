@@ -68,7 +68,7 @@ def due_index(table: str) -> Index:
 
 
 def belongs_to(table: str, column: str, *, name: str, ondelete: str = "CASCADE") -> ForeignKeyConstraint:
-    """A composite foreign key: the other row must be of the same tenant (stack trap 5)."""
+    """A composite foreign key: the other row must be of the same tenant."""
     return ForeignKeyConstraint(
         ["tenant_id", column],
         [f"{table}.tenant_id", f"{table}.id"],

@@ -40,11 +40,6 @@ def token_spans(text: str) -> list[Span]:
     return _tokenizer(None).encode(_encodable(text), add_special_tokens=False).offsets
 
 
-def count_tokens(text: str) -> int:
-    """Tokens of the whole text without special tokens; up to CONTENT_TOKENS are seen by the model."""
-    return len(_tokenizer(None).encode(_encodable(text), add_special_tokens=False))
-
-
 def is_known_word(word: str) -> bool:
     """Whether the model's vocabulary holds this lower-case word whole, as it does the 20,000 commonest English ones."""
     return _tokenizer(None).token_to_id(word) is not None

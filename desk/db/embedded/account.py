@@ -23,11 +23,6 @@ class Account:
     group: int
     switch: bool
 
-    @property
-    def process_options(self) -> dict[str, int | list[int]]:
-        """Arguments for `subprocess` that drop to this account with no supplementary group."""
-        return {"user": self.user, "group": self.group, "extra_groups": []} if self.switch else {}
-
 
 def own_account() -> Account:
     return Account(os.geteuid(), os.getegid(), switch=False)

@@ -17,7 +17,7 @@ from retrieval.embedding.model_files import (
     checked_file,
     model_folder,
 )
-from retrieval.embedding.tokens import CONTENT_TOKENS, count_tokens, token_spans
+from retrieval.embedding.tokens import CONTENT_TOKENS, token_spans
 
 HERE = Path(__file__).parent
 TEXTS: list[str] = json.loads((HERE / "reference_texts.json").read_text("utf-8"))
@@ -78,8 +78,7 @@ def test_token_spans_point_at_the_words_of_the_untruncated_text():
 
     assert words[0] == "Grüße"[: len(words[0])]
     assert "".join(words).replace(" ", "") == text.replace(" ", "")
-    assert count_tokens(text) == len(words)
-    assert count_tokens("word " * 1000) == 1000
+    assert len(token_spans("word " * 1000)) == 1000
     assert token_spans("") == []
 
 
