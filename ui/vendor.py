@@ -31,7 +31,8 @@ def npm_command() -> list[str]:
 
 def main() -> None:
     command = [*npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    subprocess.run(command, cwd=UI, check=True)  # noqa: S603 - fixed command
+    if subprocess.run(command, cwd=UI, check=False).returncode:  # noqa: S603 - fixed command
+        sys.exit("The front-end files could not be fetched; npm says why above. Then run make again.")
     VENDOR.mkdir(parents=True, exist_ok=True)
     for source, target in FILES.items():
         shutil.copyfile(UI / "node_modules" / source, VENDOR / target)
