@@ -15,6 +15,7 @@ from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database, announce
 from desk.models import Correction, Customer, Draft, Example, Review, Ticket
 from desk.ports import Embedder, Vectors
+from retrieval.ingestion.languages import detect_language
 from retrieval.query import question_text
 
 KIND = "reviews"
@@ -56,7 +57,7 @@ class ReviewLearner:
             "tenant_id": review.tenant_id,
             "question": review.question,
             "state": "active",
-            "language": draft.language if draft else "",
+            "language": detect_language(review.sent_body) or (draft.language if draft else ""),
             "ticket_id": ticket.id,
             "draft_id": review.draft_id,
             "review_id": review.id,

@@ -13,11 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database
-from desk.models import GLOBAL_TENANT_ID, Chunk, Correction, Document, Example
+from desk.models import GLOBAL_TENANT_ID, Chunk, Correction, Document, DocumentVersion, Example
 from desk.plain_text import excerpt
 from desk.ports import Embedder, Evidence, Hit, Question, SourceKind, SourceWeights, Vectors
 from retrieval.candidates import Candidate
 from retrieval.confidence import assess
+from retrieval.ingestion.languages import detect_language
 from retrieval.intents import IntentClassifier, hosting_categories
 from retrieval.merge import MergedHit, merge
 from retrieval.open_indexes import OpenIndexes
@@ -78,6 +79,7 @@ class FourSourceRetriever:
             weights=weights,
             embedding_model=self._embedder.model,
             index_sequence=tenant.sequence,
+            language=question.language or detect_language(question.text),
             timings_ms={
                 "embed": _ms(started, embedded),
                 "follow_index": _ms(embedded, refreshed),
@@ -142,16 +144,19 @@ async def _rows(session: AsyncSession, kind: SourceKind, found: Mapping[UUID, Ca
         rows = await session.execute(select(Correction).where(Correction.id.in_(found), Correction.state == "active"))
         return [_correction_hit(row, found[row.id]) for row in rows.scalars()]
     chunks = await session.execute(
-        select(Chunk, Document).join(Document, Document.id == Chunk.document_id).where(Chunk.id.in_(found))
+        select(Chunk, Document, DocumentVersion.language)
+        .join(Document, Document.id == Chunk.document_id)
+        .join(DocumentVersion, DocumentVersion.id == Chunk.version_id)
+        .where(Chunk.id.in_(found))
     )
     return [
-        _chunk_hit(kind, chunk, document, found[chunk.id])
-        for chunk, document in chunks
+        _chunk_hit(kind, chunk, document, language, found[chunk.id])
+        for chunk, document, language in chunks
         if chunk.version == document.current_version
     ]
 
 
-def _chunk_hit(kind: SourceKind, chunk: Chunk, document: Document, candidate: Candidate) -> Hit:
+def _chunk_hit(kind: SourceKind, chunk: Chunk, document: Document, language: str, candidate: Candidate) -> Hit:
     return Hit(
         kind=kind,
         item_id=chunk.id,
@@ -166,6 +171,7 @@ def _chunk_hit(kind: SourceKind, chunk: Chunk, document: Document, candidate: Ca
         url=document.url,
         span=(chunk.span_start, chunk.span_end),
         heading_path=tuple(chunk.heading_path),
+        language=language,
     )
 
 

@@ -43,6 +43,16 @@ _PROMISE = re.compile(
     re.IGNORECASE,
 )
 _COURTESY = re.compile(r"\b(?:help|assist|look|happy|glad|helfen)\b", re.IGNORECASE)
+_LANGUAGE_CODE = re.compile(r"[a-z]{2}")
+_LANGUAGE_NAMES = {
+    "de": "German",
+    "en": "English",
+    "es": "Spanish",
+    "fr": "French",
+    "it": "Italian",
+    "nl": "Dutch",
+    "pt": "Portuguese",
+}
 _LEAK = re.compile(
     r"\bas an ai\b|\blanguage model\b|\bsystem prompt\b|\bmy instructions\b|\bignore (?:all |the )?previous\b",
     re.IGNORECASE,
@@ -50,11 +60,20 @@ _LEAK = re.compile(
 
 
 def run_checks(
-    body: str, *, sources: Sequence[str], customer_words: str, allowed_hosts: Sequence[str]
+    body: str,
+    *,
+    sources: Sequence[str],
+    customer_words: str,
+    allowed_hosts: Sequence[str],
+    languages: tuple[str, str] = ("", ""),
 ) -> tuple[Check, ...]:
-    """`sources` are the texts of everything the draft was allowed to draw from, the customer's facts included."""
+    """`sources` are the texts of everything the draft was allowed to draw from, the customer's facts included.
+
+    `languages` are the draft's and the customer's, as codes such as en or pt-BR; "" where one is not known.
+    """
     return (
         *_empty(body),
+        *_language(*languages),
         *_facts(body, (*sources, customer_words)),
         *_links(body, sources, allowed_hosts),
         *_promises(body, sources),
@@ -65,6 +84,16 @@ def run_checks(
 def _empty(body: str) -> list[Check]:
     has_text = any(character.isalnum() for character in body)
     return [Check("not_empty", has_text, "" if has_text else "the draft is empty")]
+
+
+def _language(draft: str, customer: str) -> list[Check]:
+    """An answer in a language the customer did not write in is no answer, however well it fits."""
+    codes = tuple(language.casefold().replace("_", "-").partition("-")[0] for language in (draft, customer))
+    known = all(_LANGUAGE_CODE.fullmatch(code) for code in codes)
+    if not known or codes[0] == codes[1]:
+        return [Check("language", passed=True)]
+    written, wanted = (_LANGUAGE_NAMES.get(code, code) for code in codes)
+    return [Check("language", passed=False, detail=f"the answer is in {written}, the customer wrote in {wanted}")]
 
 
 def _facts(body: str, sources: Sequence[str]) -> list[Check]:

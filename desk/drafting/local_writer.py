@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
+from desk.drafting.frames import frame_for
+from desk.drafting.passages import Quote, joined, marked, quote, source_line, wanted_words
 from desk.drafting.slots import ApprovedAnswer, SlotFiller, TicketFacts
 from desk.drafting.written import WrittenDraft
 from desk.ports import Evidence, Hit
@@ -29,7 +31,12 @@ _WORTH_QUOTING = 0.35
 _MOST_PASSAGES = 2
 _SECOND_PASSAGE = 0.9
 """A second passage is quoted when it scores at least this share of the first."""
-_LONGEST_QUOTE = 420
+_FIRST_SAYS = 0.5
+"""A passage that says less than this share of what another says of the question is not quoted before it."""
+_SECOND_SAYS = 0.7
+"""And says at least this share of what the first says of the question."""
+_NEAR_ENOUGH = 0.75
+"""An answer in the customer's language is preferred to a nearer one in another from this share of its score on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +61,35 @@ def write_locally(ticket: TicketFacts, evidence: Evidence) -> WrittenDraft | Non
     The better of the two sources writes: an approved answer when its question is at least as close as the best
     passage, or no passage is worth quoting.
     """
-    passages = [hit for hit in evidence.hits if hit.kind in ("tenant_kb", "global_kb") and hit.score >= _WORTH_QUOTING]
-    neighbours = evidence.neighbours[:MOST_VOTERS]
-    nearest = max((hit.score for hit in neighbours), default=0.0)
-    if neighbours and (not passages or nearest >= max(hit.score for hit in passages)):
+    quotable = [hit for hit in evidence.hits if hit.kind in ("tenant_kb", "global_kb") and hit.score >= _WORTH_QUOTING]
+    neighbours, passages = _in_language(evidence.neighbours[:MOST_VOTERS], quotable, evidence.language)
+    nearest = _best_score(neighbours)
+    if neighbours and (not passages or nearest >= _best_score(passages)):
         return _from_approved(ticket, neighbours, evidence)
-    if passages:
-        return _from_passages(ticket, passages)
-    return None
+    return _from_passages(ticket, passages, evidence) if passages else None
+
+
+def _in_language(
+    neighbours: Sequence[Hit], passages: Sequence[Hit], language: str
+) -> tuple[Sequence[Hit], Sequence[Hit]]:
+    """Without what is in another language than the customer's, unless nothing else is near the question.
+
+    What is left in another language fails the check `language` and is shown as notes.
+    """
+    if not language:
+        return neighbours, passages
+    own_neighbours, own_passages = (
+        [hit for hit in hits if hit.language in ("", language)] for hits in (neighbours, passages)
+    )
+    if _best_score(own_neighbours) < _NEAR_ENOUGH * _best_score(neighbours):
+        own_neighbours = []
+    if own_neighbours or own_passages:
+        return own_neighbours, own_passages
+    return neighbours, passages
+
+
+def _best_score(hits: Sequence[Hit]) -> float:
+    return max((hit.score for hit in hits), default=0.0)
 
 
 # Approved answers ------------------------------------------------------------------------------------------
@@ -126,56 +154,52 @@ def _from_approved(ticket: TicketFacts, neighbours: Sequence[Hit], evidence: Evi
     if not body.strip():
         return None
     used = (result.chosen, *(member for member in result.members if member != result.chosen))
-    return WrittenDraft(body, "approved_answer", tuple(neighbours[index].item_id for index in used))
+    return WrittenDraft(
+        body,
+        "approved_answer",
+        tuple(neighbours[index].item_id for index in used),
+        language=neighbours[result.chosen].language,
+    )
 
 
 # Passages --------------------------------------------------------------------------------------------------
 
-_SENTENCE = re.compile(r"(?<=[.!?])[ \t]+(?=[^a-z])|\n+")
-_WORD = re.compile(r"[^\W_]{3,}")
 
-
-def _from_passages(ticket: TicketFacts, passages: Sequence[Hit]) -> WrittenDraft:
-    best = sorted(passages, key=lambda hit: -hit.score)
-    quoted = [best[0]]
-    for hit in best[1:]:
-        if len(quoted) < _MOST_PASSAGES and hit.score >= _SECOND_PASSAGE * best[0].score and hit.text != best[0].text:
-            quoted.append(hit)
-    wanted = set(_WORD.findall(f"{ticket.subject}\n{ticket.body}".casefold()))
-    quotes = [f"{_relevant(hit.text, wanted)} [{number}]" for number, hit in enumerate(quoted, start=1)]
-    sources = [
-        f"[{number}] {hit.title}{f': {hit.url}' if hit.url else ''}" for number, hit in enumerate(quoted, start=1)
-    ]
-    name = ticket.customer_name.split()
+def _from_passages(ticket: TicketFacts, passages: Sequence[Hit], evidence: Evidence) -> WrittenDraft | None:
+    wanted = wanted_words(f"{ticket.subject}\n{ticket.body}", evidence.hits)
+    near = [hit for hit in passages if hit.score >= _SECOND_PASSAGE * _best_score(passages)]
+    around = [hit for hit in evidence.hits if hit.kind in ("tenant_kb", "global_kb")]
+    whole = [joined(hit, around) for hit in sorted(near, key=lambda hit: -hit.score)]
+    found = [(hit, parts, text) for hit, parts in whole if (text := quote(hit, wanted)) is not None]
+    most = max((text.said for _, _, text in found), default=0.0)
+    found.sort(key=lambda one: (one[2].continues, one[2].said < _FIRST_SAYS * most))
+    quoted: list[tuple[Hit, tuple[UUID, ...], Quote]] = []
+    for hit, parts, text in found:
+        if len(quoted) < _MOST_PASSAGES and all(_adds(text, hit, first_hit, first) for first_hit, _, first in quoted):
+            quoted.append((hit, parts, text))
+    if not quoted:
+        return None
+    language, frame = frame_for(evidence.language, quoted[0][0].language)
     body = "\n\n".join(
         [
-            f"Hello {name[0]}," if name else "Hello,",
-            "thank you for your message. This is what our documentation says about it:",
-            *quotes,
-            "\n".join(sources),
-            "If this does not answer your question, please reply and we will look into it with you.",
+            frame.greet(ticket.customer_name),
+            frame.introduction,
+            *(marked(text.text, f"[{number}]") for number, (_, _, text) in enumerate(quoted, start=1)),
+            "\n".join(f"[{number}] {source_line(hit)}" for number, (hit, _, _) in enumerate(quoted, start=1)),
+            frame.closing,
         ]
     )
-    return WrittenDraft(body, "passages", tuple(hit.item_id for hit in quoted))
+    used = dict.fromkeys(part for _, parts, _ in quoted for part in parts)
+    # What is quoted decides: a German frame around an English passage is no German answer.
+    return WrittenDraft(body, "passages", tuple(used), language=quoted[0][0].language or language)
 
 
-def _relevant(text: str, wanted: set[str]) -> str:
-    """The run of sentences that shares most words with the question, at most `_LONGEST_QUOTE` characters."""
-    sentences = [sentence.strip() for sentence in _SENTENCE.split(text) if _WORD.search(sentence)]
-    if not sentences:
-        return text.strip()[:_LONGEST_QUOTE]
-    common = [len(wanted & set(_WORD.findall(sentence.casefold()))) for sentence in sentences]
-    best_run, best_words = (0, 1), -1
-    for start in range(len(sentences)):
-        length, words = 0, 0
-        for stop in range(start, len(sentences)):
-            length += len(sentences[stop]) + 1
-            if stop > start and length > _LONGEST_QUOTE:
-                break
-            words += common[stop]
-            if words > best_words:
-                best_run, best_words = (start, stop + 1), words
-    quote = " ".join(sentences[slice(*best_run)])
-    if len(quote) <= _LONGEST_QUOTE:
-        return quote
-    return quote[:_LONGEST_QUOTE].rpartition(" ")[0] + " \u2026"
+def _adds(found: Quote, hit: Hit, earlier_hit: Hit, earlier: Quote) -> bool:
+    """Whether a further quote is worth the customer's time: to the point, in the same language, not said before."""
+    return (
+        not found.continues
+        and found.said >= _SECOND_SAYS * earlier.said
+        and hit.language in ("", earlier_hit.language)
+        and found.text not in earlier.text
+        and earlier.text not in found.text
+    )

@@ -23,6 +23,7 @@ from retrieval.confidence import assess
 from retrieval.embedding.tokens import token_spans
 from retrieval.ingestion.chunking import chunk
 from retrieval.ingestion.discovery import discover
+from retrieval.ingestion.languages import detect_language
 from retrieval.ingestion.parse import parse
 from retrieval.intents import IntentClassifier
 from retrieval.merge import merge
@@ -79,6 +80,7 @@ class Knowledge:
                     lexical=0.0,
                     span=one.span,
                     heading_path=one.heading_path,
+                    language=document.language,
                 )
         return knowledge
 
@@ -117,6 +119,7 @@ class MemoryDesk:
             dense=0.0,
             lexical=0.0,
             question=f"{ticket.subject}\n\n{ticket.body}",
+            language=detect_language(reply),
             created_at=at,
             customer_name=ticket.customer.name,
         )
@@ -163,6 +166,7 @@ class MemoryDesk:
             weights=self._weights,
             embedding_model="",
             index_sequence=len(self._hits),
+            language=detect_language(text),
         )
 
 

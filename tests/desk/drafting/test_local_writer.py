@@ -35,7 +35,7 @@ def hit(number: int, text: str, score: float, kind: SourceKind = "example", **mo
     return Hit(**{**values, **more})  # pyright: ignore[reportArgumentType]
 
 
-def evidence(neighbours: list[Hit], hits: list[Hit] | None = None) -> Evidence:
+def evidence(neighbours: list[Hit], hits: list[Hit] | None = None, language: str = "") -> Evidence:
     parts = ConfidenceParts(0.0, 0.0, 0.0, 1.0)
     return Evidence(
         hits=tuple(hits or []),
@@ -45,6 +45,7 @@ def evidence(neighbours: list[Hit], hits: list[Hit] | None = None) -> Evidence:
         weights=SourceWeights(),
         embedding_model="test",
         index_sequence=0,
+        language=language,
     )
 
 
@@ -102,7 +103,7 @@ def test_passages_are_quoted_with_numbers_and_sources_when_they_are_nearer() -> 
     assert written is not None
     assert written.writer == "passages"
     assert written.used == (UUID(int=7),)
-    assert "rebuild the index under Repair. [1]" in written.body or "rebuild the index under Repair." in written.body
+    assert "When all folders are empty after an update, rebuild the index under Repair." in written.body
     assert "[1] Repairing folders: https://kb.example/repair" in written.body
     assert written.body.startswith("Hello Jane,")
 
@@ -120,3 +121,67 @@ def test_a_long_chunk_is_not_quoted_whole() -> None:
 
 def test_without_anything_worth_quoting_there_is_no_draft() -> None:
     assert write_locally(TICKET, evidence([], [hit(7, "Something unrelated.", 0.15, "global_kb")])) is None
+
+
+@pytest.mark.parametrize(
+    ("language", "greeting", "introduction"),
+    [
+        ("en", "Hello Jane,", "This is what our documentation says"),
+        ("de", "Guten Tag Jane Doe,", "In unserer Dokumentation steht"),
+        ("fr", "Bonjour Jane Doe,", "ce que dit notre documentation"),
+        ("es", "Hola, Jane:", "Nuestra documentación dice"),
+        ("nl", "Hello Jane,", "This is what our documentation says"),
+    ],
+)
+def test_the_letter_around_a_quote_is_in_the_customers_language(
+    language: str, greeting: str, introduction: str
+) -> None:
+    passage = hit(7, "All empty folders come back after a repair.", 0.8, "tenant_kb", language=language)
+
+    written = write_locally(TICKET, evidence([], [passage], language))
+
+    assert written is not None
+    assert written.body.startswith(f"{greeting}\n")
+    assert introduction in written.body
+    assert written.language == language
+
+
+def test_an_address_for_a_name_is_not_greeted() -> None:
+    ticket = TicketFacts("Folders empty", "Empty", "jane.doe@old.example")
+    written = write_locally(ticket, evidence([], [hit(7, "All folders come back after a repair.", 0.8, "tenant_kb")]))
+
+    assert written is not None
+    assert written.body.startswith("Hello,\n")
+
+
+def test_an_answer_in_the_customers_language_is_preferred_to_a_nearer_one_in_another() -> None:
+    german = "Klicken Sie mit rechts auf den Ordner und wählen Sie Reparieren."
+    found = [hit(1, REPAIR, 0.80, language="en"), hit(2, REPAIR_AGAIN, 0.80, language="en")]
+
+    own = write_locally(TICKET, evidence([*found, hit(3, german, 0.70, language="de")], language="de"))
+    far = write_locally(TICKET, evidence([*found, hit(3, german, 0.30, language="de")], language="de"))
+
+    assert own is not None
+    assert (own.body, own.language) == (german, "de")
+    assert far is not None
+    assert far.language == "en", "a far answer in the right language is no better; the check shows this one as notes"
+
+
+def test_a_passage_in_the_customers_language_is_preferred_to_an_answer_in_another() -> None:
+    passage = hit(7, "Leere Ordner erscheinen nach einer Reparatur wieder.", 0.5, "tenant_kb", language="de")
+    answer = hit(1, REPAIR, 0.9, language="en")
+
+    written = write_locally(TICKET, evidence([answer], [passage], "de"))
+
+    assert written is not None
+    assert (written.writer, written.language) == ("passages", "de")
+
+
+def test_a_foreign_passage_in_a_letter_in_the_customers_language_stays_a_foreign_answer() -> None:
+    passage = hit(7, "All empty folders come back after a repair.", 0.8, "tenant_kb", language="en")
+
+    written = write_locally(TICKET, evidence([], [passage], "de"))
+
+    assert written is not None
+    assert written.body.startswith("Guten Tag Jane Doe,")
+    assert written.language == "en"
