@@ -21,6 +21,7 @@ from ui.pages.settings import Sending, Settings
 from ui.pages.signing_in import Account, SigningIn
 from ui.pages.tickets import Tickets
 from ui.pages.tuning import Weights
+from ui.pages.widget import demo_shop, embed_script
 from ui.rendering import PagesPlugin, error_page, static_files
 
 __all__ = ["PagesPlugin", "error_page", "page_handlers"]
@@ -48,5 +49,7 @@ def page_handlers() -> Sequence[ControllerRouterHandler]:
         People,
         Keys,
         live,
+        embed_script,
+        demo_shop,
         static_files(),
     )

@@ -1,7 +1,7 @@
 """The demo's texts as they lie in `content/`: a folder for each tenant, `global` for what belongs to none.
 
-A tenant's folder holds `tenant.toml` (names, people, customers), `knowledge/<category>/*.md` and
-`tickets/<intent>.toml`.
+A tenant's folder holds `tenant.toml` (names, people, customers), `knowledge/<category>/*.md`,
+`tickets/<intent>.toml` and perhaps `faqs.toml`.
 """
 
 from __future__ import annotations
@@ -111,6 +111,17 @@ class DemoTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     customers: dict[str, DemoCustomer]
 
 
+class DemoFaq(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    question: str
+    answer: str
+    category: str = ""
+    phrasings: tuple[str, ...] = ()
+
+
+class _FaqFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    faqs: tuple[DemoFaq, ...]
+
+
 class _FrontMatter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     category: str
@@ -118,6 +129,12 @@ class _FrontMatter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def load_tenant(folder: str) -> DemoTenant:
     return msgspec.toml.decode((_CONTENT / folder / "tenant.toml").read_bytes(), type=DemoTenant)
+
+
+def load_faqs(folder: str) -> tuple[DemoFaq, ...]:
+    """None for a tenant that has not written any."""
+    file = _CONTENT / folder / "faqs.toml"
+    return msgspec.toml.decode(file.read_bytes(), type=_FaqFile).faqs if file.is_file() else ()
 
 
 def load_articles(folder: str, help_host: str = "") -> list[Upload]:

@@ -93,6 +93,8 @@ def _file_text(tenants: Mapping[str, tuple[DemoTenant, Mapping[str, Login]]], ke
     }
     first, _ = next(iter(tenants.values()))
     lines += [
+        f"A customer's page with the chat widget of {first.name}: {public_url}/demo/shop",
+        "",
         f"API key of {first.name}: {key}",
         "Send a ticket with it:",
         f"  curl {public_url}/api/v1/tickets -H 'Authorization: Bearer {key}' \\",

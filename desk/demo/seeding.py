@@ -14,8 +14,10 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from desk.accounts.identity import Actor
 from desk.accounts.preferences import load_preferences, save_preferences
 from desk.accounts.tenants import all_tenants, create_tenant
 from desk.db.leases import Claim
@@ -29,14 +31,18 @@ from desk.demo.content import (
     Stage,
     duration,
     load_articles,
+    load_faqs,
     load_tenant,
     load_tickets,
 )
 from desk.demo.logins import Login, hand_out, is_seeded, make_logins
 from desk.demo.story import StoryDesk, take
+from desk.faqs import FaqText, create_faq, faq_of_question
 from desk.installation import Installation
 from desk.knowledge import Upload, take_in
-from desk.models import GLOBAL_TENANT_ID, DocumentVersion
+from desk.models import GLOBAL_TENANT_ID, Connection, DocumentVersion
+from desk.settings import Settings
+from desk.widget.configuration import WidgetConfiguration, write_configuration
 
 _log = structlog.get_logger(__name__)
 _LOCK = 7361002
@@ -58,7 +64,9 @@ async def seed_demo(installation: Installation) -> None:
         first = known.get(tenants[TENANT_FOLDERS[0]].slug)
         if (known and first is None) or (first is not None and await is_seeded(database, first)):
             return
-        ids = {folder: await _tenant(database, tenant, known) for folder, tenant in tenants.items()}
+        ids = {
+            folder: await _tenant(database, tenant, known, installation.settings) for folder, tenant in tenants.items()
+        }
         knowledge = asyncio.create_task(_seed_knowledge(installation, database, tenants, ids))
         try:
             logins = await _logins(database, tenants, ids)
@@ -68,6 +76,8 @@ async def seed_demo(installation: Installation) -> None:
         finally:
             knowledge.cancel()
             await asyncio.wait([knowledge])
+        for folder in tenants:
+            await _publish_faqs(installation, database, folder, next(iter(logins[folder].values())).actor)
         await hand_out(
             database,
             ids[TENANT_FOLDERS[0]],
@@ -76,6 +86,16 @@ async def seed_demo(installation: Installation) -> None:
             public_url=installation.settings.public_url,
         )
         _log.info("demo_seeded", tenants=list(ids))
+
+
+async def _publish_faqs(installation: Installation, database: Database, folder: str, author: Actor) -> None:
+    """After the stories, which are of a time without them. Those that are there already stay as they are."""
+    for told in load_faqs(folder):
+        async with database.transaction(author.scope) as session:
+            is_known = await faq_of_question(session, told.question) is not None
+        if not is_known:
+            text = FaqText(told.question, told.answer, told.category, "en", told.phrasings, "published")
+            await create_faq(database, installation.embedder, author, text)
 
 
 @asynccontextmanager
@@ -91,14 +111,28 @@ async def _alone(database: Database) -> AsyncGenerator[None]:
             await connection.commit()
 
 
-async def _tenant(database: Database, tenant: DemoTenant, known: dict[str, UUID]) -> UUID:
+async def _tenant(database: Database, tenant: DemoTenant, known: dict[str, UUID], settings: Settings) -> UUID:
     tenant_id = known.get(tenant.slug) or (await create_tenant(database, tenant.name, tenant.slug)).id
     async with database.transaction(Scope(tenant_id)) as session:
         preferences = await load_preferences(session)
         if tenant.help_host not in preferences.allowed_links:
             changed = msgspec.structs.replace(preferences, allowed_links=(tenant.help_host,))
             await save_preferences(session, changed)
+        await _open_widget(session, tenant, settings)
     return tenant_id
+
+
+async def _open_widget(session: AsyncSession, tenant: DemoTenant, settings: Settings) -> None:
+    """The demo's shop is a page of the desk's own address, by whatever name of this machine it is opened."""
+    widget = (await session.execute(select(Connection).where(Connection.channel == "widget"))).scalars().first()
+    if widget is None or widget.configuration:
+        return
+    local = [f"http://{host}:{settings.port}" for host in ("127.0.0.1", "localhost")]
+    texts = {"en": {"title": f"Ask {tenant.name}"}}
+    configuration = WidgetConfiguration(
+        allowed_origins=(settings.public_url, *local), colour="#2f5f3a", texts=texts, show_agent_names=True
+    )
+    widget.configuration = write_configuration(configuration)
 
 
 async def _logins(
