@@ -52,6 +52,16 @@ async def test_an_approved_draft_becomes_an_example_that_the_next_draft_finds(fr
     assert (await _ask(fresh_database, await new_owner(fresh_database))).neighbours == ()
 
 
+async def test_what_is_learned_is_in_the_language_that_was_sent(fresh_database: Database) -> None:
+    actor = await new_owner(fresh_database)
+    ticket = await new_ticket(fresh_database, actor)
+    german = "Wir heben Sicherungen 14 Tage auf, und die Wiederherstellung ist für Sie kostenlos."
+    await review.reply(fresh_database, actor, ticket.id, german, based_on_seq=1, resolve=True, undo_seconds=0)
+    await _learn_all(fresh_database)
+    (hit,) = (await _ask(fresh_database, actor)).neighbours
+    assert hit.language == "de"
+
+
 async def test_a_changed_meaning_becomes_a_correction_that_lowers_safety(fresh_database: Database) -> None:
     actor = await new_owner(fresh_database)
     await _approve(fresh_database, actor, DRAFT.replace("14 days", "30 days"))

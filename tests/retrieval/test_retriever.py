@@ -71,6 +71,8 @@ async def test_a_document_is_found_and_cited_where_it_says_so(desk: Desk) -> Non
     assert best.span is not None
     assert version.text[best.span[0] : best.span[1]] == best.text
     assert "14 days" in best.text
+    assert (evidence.language, best.language) == ("en", "en")
+    assert (await desk.ask(actor, "Wie lange werden die Backups aufbewahrt?")).language == "de"
     assert evidence.intent.label == "backup"
     assert evidence.confidence.renormalised > evidence.confidence.score
 

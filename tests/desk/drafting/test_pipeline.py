@@ -16,12 +16,12 @@ from desk.accounts.identity import Actor
 from desk.accounts.preferences import EscalationRules, Preferences, save_preferences
 from desk.clock import SystemClock
 from desk.db.index_log import put_items
-from desk.db.leases import claim
+from desk.db.leases import claim, database_time
 from desk.db.unit_of_work import Database
 from desk.drafting.pipeline import DraftingDesk
 from desk.egress import EgressRules
 from desk.intake import NewMessage, accept_message
-from desk.models import Correction, Decision, Delivery, Draft, DraftSource, ModelCall, Ticket
+from desk.models import Correction, Decision, Delivery, Draft, DraftSource, Example, ModelCall, Ticket
 from desk.policy.rules import set_channel_policy
 from desk.ports import ChatModel
 from desk.secret import Secret
@@ -220,3 +220,44 @@ async def test_the_threshold_sends_by_itself_but_never_past_a_keyword(fresh_data
     assert (delivery.ticket_id, delivery.is_automatic, delivery.approved_by) == (harmless.id, True, "desk")
     escalated = await reload(fresh_database, actor, Ticket, asks_money.id)
     assert (escalated.escalation_reason, escalated.priority, escalated.status) == ("keyword", "high", "open")
+
+
+async def test_an_answer_in_another_language_is_shown_as_notes_and_never_sent(fresh_database: Database) -> None:
+    actor = await tenant_with_knowledge(fresh_database)
+    async with fresh_database.transaction(actor.scope) as session:
+        await set_channel_policy(
+            session, channel="rest", mode="threshold", threshold=0, daily_cap=9, ticket_cap=9, delay_seconds=0
+        )
+    await new_ticket(fresh_database, actor, "Wie lange werden die Backups aufbewahrt, und was kostet ein Restore?")
+    await work(fresh_database, OneModel())
+    draft = await the_draft(fresh_database, actor)
+    assert draft.body.startswith("Guten Tag Ada,")
+    assert [check["detail"] for check in draft.checks if not check["passed"]] == [
+        "the answer is in English, the customer wrote in German"
+    ]
+    assert (draft.language, draft.presentation, draft.policy and draft.policy["decision"]) == ("en", "notes", "notes")
+
+
+async def test_a_draft_of_the_desks_own_is_signed_once_and_says_its_language(fresh_database: Database) -> None:
+    actor = await tenant_with_knowledge(fresh_database)
+    async with fresh_database.transaction(actor.scope) as session:
+        await save_preferences(session, Preferences(signature="Best regards,\nAcme Hosting"))
+    await new_ticket(fresh_database, actor, "How long are my backups kept?")
+    await work(fresh_database, OneModel())
+    passages = await the_draft(fresh_database, actor)
+    assert passages.body.endswith("look into it with you.\n\nBest regards,\nAcme Hosting")
+    assert (passages.writer, passages.language) == ("passages", "en")
+
+    answer = "Hello Ada,\n\nwe keep them for 14 days.\n\nBest regards,\nAcme Hosting"
+    question = "Backups\n\nHow long are my backups kept?"
+    async with fresh_database.transaction(actor.scope) as session:
+        now = await database_time(session)
+        example = Example(
+            question=question, answer=answer, origin="imported", language="en", document_ids=[], answered_at=now
+        )
+        session.add(example)
+        await session.flush()
+        await put_items(session, "example", [example.id], await EMBEDDER.embed([question]), EMBEDDER.model)
+    await new_ticket(fresh_database, actor, "How long are my backups kept?")
+    await work(fresh_database, OneModel())
+    assert (await the_draft(fresh_database, actor)).body == answer
