@@ -19,10 +19,11 @@ from desk.chat.handover import is_with_person
 from desk.conversation import LIVE_CHANNELS, append_message, lock_ticket
 from desk.db.leases import Claim, LostLeaseError, database_time, due_in, finish, hold
 from desk.db.unit_of_work import Database, announce, wake
+from desk.drafting.requests import has_current
 from desk.errors import ConflictError, InvalidInputError, NotFoundError, SettingMissingError
 from desk.models import Connection, Delivery, Draft, TenantSettings, Ticket
 from desk.ports import Channel, OutgoingReply, SendOutcome
-from desk.tickets.changes import unanswered_since
+from desk.tickets.changes import reopen
 
 MOST_ATTEMPTS = 8
 LONGEST_WAIT_SECONDS = 3600.0
@@ -52,7 +53,7 @@ class DeliveryDesk:
                 return None
             must_look_up = delivery.state == "sending"
             if delivery.is_automatic and not must_look_up and (why := await _stop_reason(session, delivery, ticket)):
-                await _end(session, delivery, ticket, "cancelled", why)
+                await _cancel(session, delivery, ticket, why)
                 return None
             connection = await session.get_one(Connection, delivery.connection_id)
             delivery.state = "sending"
@@ -110,9 +111,45 @@ async def _stop_reason(session: AsyncSession, delivery: Delivery, ticket: Ticket
         return "automatic sending is stopped"
     if ticket.last_inbound_seq != delivery.inbound_seq:
         return "the customer has written again"
+    if _is_put_away(ticket):
+        return "a person has put this ticket away"
+    if await _answered_by_person(session, delivery):
+        return "a person has answered already"
     if ticket.channel in LIVE_CHANNELS and await is_with_person(session, ticket):
         return "a person has this conversation"
     return None
+
+
+def _is_put_away(ticket: Ticket) -> bool:
+    return ticket.is_spam or ticket.status in {"resolved", "closed"}
+
+
+async def _answered_by_person(session: AsyncSession, delivery: Delivery) -> bool:
+    found = await session.execute(
+        select(Delivery.id)
+        .where(
+            Delivery.ticket_id == delivery.ticket_id,
+            Delivery.inbound_seq == delivery.inbound_seq,
+            ~Delivery.is_automatic,
+            Delivery.state.in_(("pending", "sending", "sent", "uncertain")),
+        )
+        .limit(1)
+    )
+    return found.scalar_one_or_none() is not None
+
+
+async def _cancel(session: AsyncSession, delivery: Delivery, ticket: Ticket, why: str) -> None:
+    """A reply by machine does not go out. What a person did with the ticket meanwhile stays as it is."""
+    answered = await _answered_by_person(session, delivery)
+    if not answered and not _is_put_away(ticket):
+        await reopen(session, ticket)
+    if delivery.draft_id is not None:
+        draft = await session.get_one(Draft, delivery.draft_id)
+        if draft.based_on_seq != ticket.last_inbound_seq:
+            draft.state = "stale"
+        else:
+            draft.state = "superseded" if answered or await has_current(session, ticket) else "ready"
+    await _end(session, delivery, ticket, "cancelled", why)
 
 
 async def _end(session: AsyncSession, delivery: Delivery, ticket: Ticket, state: str, detail: str) -> None:
@@ -121,14 +158,10 @@ async def _end(session: AsyncSession, delivery: Delivery, ticket: Ticket, state:
     finish(delivery)
     if state == "sent":
         await _add_to_thread(session, delivery, ticket)
-    elif state in {"failed", "cancelled", "uncertain"}:
+    elif state == "failed":
+        await reopen(session, ticket)
+    elif state == "uncertain":
         ticket.status = "open"
-        if state != "uncertain":
-            ticket.waiting_since = ticket.waiting_since or await unanswered_since(session, ticket)
-        if delivery.draft_id is not None and state == "cancelled":
-            draft = await session.get_one(Draft, delivery.draft_id)
-            is_current = draft.state == "approved" and draft.based_on_seq == ticket.last_inbound_seq
-            draft.state = "ready" if is_current else "stale"
     events.record(session, ticket.id, f"reply_{state}", delivery=str(delivery.id), detail=detail)
     await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
 
@@ -164,8 +197,9 @@ async def resolve_uncertain(database: Database, actor: Actor, delivery_id: UUID,
             delivery.state, delivery.detail, delivery.attempts = "pending", f"sent again by {actor.label}", 0
             await due_in(session, delivery, 0)
             wake(session, "deliveries")
-        ticket.status = "resolved" if delivery.resolve_ticket else "pending"
-        ticket.waiting_since = None
+        if ticket.last_inbound_seq == delivery.inbound_seq:
+            ticket.status = "resolved" if delivery.resolve_ticket else "pending"
+            ticket.waiting_since = None
         events.record(session, ticket.id, "delivery_decided", actor.label, decision=decision)
         await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
     return delivery

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from desk import events
-from desk.db.leases import Claim, due_in, finish, hold
+from desk.chat.handover import hand_over
+from desk.conversation import LIVE_CHANNELS, lock_ticket
+from desk.db.leases import Claim, LostLeaseError, due_in, finish, hold
 from desk.db.unit_of_work import Database, announce
-from desk.models import Delivery, DocumentVersion, Draft, Review
+from desk.models import Delivery, DocumentVersion, Draft, Review, Ticket
+from desk.tickets.changes import reopen
 
 _BACKOFF_SECONDS = 15.0
 _Given = Draft | Delivery | Review | DocumentVersion
@@ -20,24 +25,55 @@ WORK_ROWS: dict[str, type[_Given]] = {
 async def note_failure(database: Database, held: Claim, reason: str, *, most_attempts: int) -> None:
     """Raises LostLeaseError when someone else has the row by now."""
     async with database.transaction(held.scope) as session:
-        row = await hold(session, WORK_ROWS[held.kind], held)
-        if isinstance(row, Delivery) and row.state == "sending":
-            # Nobody knows whether it went out: the lease ends, and whoever claims it looks it up.
-            row.last_error = reason
-            return
+        row, ticket = await _hold(session, held)
         row.last_error = reason
         if row.attempts < most_attempts:
+            if isinstance(row, Delivery) and row.state == "sending":
+                # Nobody knows whether it went out: the lease ends, and whoever claims it looks it up.
+                return
             await due_in(session, row, _BACKOFF_SECONDS * 2 ** (row.attempts - 1))
             return
         finish(row)
-        if isinstance(row, Draft) and row.state == "writing":
-            row.state = "failed"
-            events.record(session, row.ticket_id, "draft_failed", reason=reason, final=True)
-            await announce(session, row.tenant_id, "draft", ticket=row.ticket_id, draft=row.id)
-        elif isinstance(row, Delivery):
-            row.state, row.detail = "failed", reason
-            events.record(session, row.ticket_id, "reply_failed", delivery=str(row.id), detail=reason)
-            await announce(session, row.tenant_id, "ticket", ticket=row.ticket_id)
-        elif isinstance(row, DocumentVersion):
+        if isinstance(row, DocumentVersion):
             row.state, row.reason = "refused", f"It could not be processed: {reason}"
             await announce(session, row.tenant_id, "document", document=row.document_id)
+        elif isinstance(row, Draft) and ticket is not None and row.state == "writing":
+            await _give_up_draft(session, row, ticket, reason)
+        elif isinstance(row, Delivery) and ticket is not None and row.state in {"pending", "sending"}:
+            await _give_up_delivery(session, row, ticket, reason)
+
+
+async def ended_its_workers(database: Database, held: Claim, most_attempts: int) -> bool:
+    """Whether the row was claimed more often than `most_attempts` since it was last asked for."""
+    async with database.transaction(held.scope) as session:
+        row = await session.get(WORK_ROWS[held.kind], held.row_id)
+        return row is not None and row.attempts > most_attempts
+
+
+async def _hold(session: AsyncSession, held: Claim) -> tuple[_Given, Ticket | None]:
+    """Ticket first, row second: everyone locks in this order."""
+    kind = WORK_ROWS[held.kind]
+    found = await session.get(kind, held.row_id)
+    if found is None:
+        raise LostLeaseError(f"{held.kind} {held.row_id} is gone")
+    ticket = None if isinstance(found, DocumentVersion) else await lock_ticket(session, found.ticket_id)
+    return await hold(session, kind, held), ticket
+
+
+async def _give_up_draft(session: AsyncSession, draft: Draft, ticket: Ticket, reason: str) -> None:
+    draft.state, ticket.level = "failed", "very_low"
+    if ticket.channel in LIVE_CHANNELS:
+        await hand_over(session, ticket, "draft_failed")
+    events.record(session, ticket.id, "draft_failed", reason=reason, final=True)
+    await announce(session, ticket.tenant_id, "draft", ticket=ticket.id, draft=draft.id)
+
+
+async def _give_up_delivery(session: AsyncSession, delivery: Delivery, ticket: Ticket, reason: str) -> None:
+    """Back into the queue. One that may have gone out is a person's to decide."""
+    delivery.state, delivery.detail = "uncertain" if delivery.state == "sending" else "failed", reason
+    if delivery.state == "uncertain":
+        ticket.status = "open"
+    else:
+        await reopen(session, ticket)
+    events.record(session, ticket.id, f"reply_{delivery.state}", delivery=str(delivery.id), detail=reason)
+    await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from desk.db.leases import Claim, LostLeaseError, claim, extend
 from desk.db.unit_of_work import Database
 from desk.errors import DeskError
-from desk.giving_up import WORK_ROWS, note_failure
+from desk.giving_up import WORK_ROWS, ended_its_workers, note_failure
 from desk.heartbeat import beat
 
 _log = structlog.get_logger(__name__)
@@ -83,7 +83,7 @@ class WorkLoop:
             event.clear()
             free = duty.concurrency - len(mine)
             for held in await self._claim(duty, free) if free else ():
-                task = asyncio.create_task(self._do(duty, held), name=f"{duty.kind}:{held.row_id}")
+                task = asyncio.create_task(self.do(duty, held), name=f"{duty.kind}:{held.row_id}")
                 mine.add(task)
                 self._running.add(task)
                 task.add_done_callback(mine.discard)
@@ -100,10 +100,12 @@ class WorkLoop:
             _log.warning("database_unreachable", kind=duty.kind, error=_first_line(error))
             return []
 
-    async def _do(self, duty: Duty, held: Claim) -> None:
+    async def do(self, duty: Duty, held: Claim) -> None:
+        """One claimed row: its work, or what is to happen when that fails."""
         renewal = asyncio.create_task(self._keep_lease(held), name=f"lease:{held.row_id}")
         try:
-            if held.fence > duty.most_attempts * _CLAIMS_PER_ATTEMPT:
+            most_claims = duty.most_attempts * _CLAIMS_PER_ATTEMPT
+            if held.fence > most_claims and await ended_its_workers(self._database, held, most_claims):
                 # It never got as far as failing: whatever it does, it takes its worker with it.
                 await note_failure(self._database, held, "it ended the worker again and again", most_attempts=0)
                 return

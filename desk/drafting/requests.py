@@ -48,6 +48,13 @@ async def retire_current(session: AsyncSession, ticket: Ticket) -> None:
         )
 
 
+async def has_current(session: AsyncSession, ticket: Ticket) -> bool:
+    found = await session.execute(
+        select(Draft.id).where(Draft.ticket_id == ticket.id, Draft.state.in_(CURRENT)).limit(1)
+    )
+    return found.scalar_one_or_none() is not None
+
+
 async def restore_set_aside(session: AsyncSession, ticket: Ticket) -> None:
     """Give back the draft that an agent's own reply had set aside, now that the reply was undone."""
     newest = await session.execute(

@@ -107,6 +107,12 @@ async def unanswered_since(session: AsyncSession, ticket: Ticket) -> datetime | 
     return (await session.execute(waiting)).scalar_one_or_none()
 
 
+async def reopen(session: AsyncSession, ticket: Ticket) -> None:
+    """Put the locked ticket back into the queue: its reply did not go out."""
+    ticket.status = "open"
+    ticket.waiting_since = ticket.waiting_since or await unanswered_since(session, ticket)
+
+
 async def _stop_writing(session: AsyncSession, ticket: Ticket) -> None:
     """Nothing is to be sent by itself into a ticket a person has put away; a finished draft stays for reopening."""
     await session.execute(

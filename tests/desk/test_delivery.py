@@ -43,13 +43,13 @@ class ScriptedChannel:
         return self.looked_up
 
 
-async def _queued(database: Database, actor: Actor, body: str = "Hello") -> tuple[Ticket, UUID]:
+async def queued_delivery(database: Database, actor: Actor, body: str = "Hello") -> tuple[Ticket, UUID]:
     ticket = await new_ticket(database, actor)
     delivery = await review.reply(database, actor, ticket.id, body, based_on_seq=1, resolve=False, undo_seconds=0)
     return ticket, delivery.id
 
 
-async def _work_all(database: Database, channel: ScriptedChannel, lease_seconds: float = 30) -> int:
+async def work_all(database: Database, channel: ScriptedChannel, lease_seconds: float = 30) -> int:
     desk = DeliveryDesk(database, {"rest": channel})
     claims = await claim(database, "deliveries", 50, lease_seconds)
     for held in claims:
@@ -68,10 +68,10 @@ async def _make_due(database: Database, actor: Actor, delivery_id: UUID) -> None
 
 async def test_a_reply_is_sent_once_and_then_stands_in_the_thread(fresh_database: Database) -> None:
     database, actor = fresh_database, await new_owner(fresh_database)
-    ticket, delivery_id = await _queued(database, actor)
+    ticket, delivery_id = await queued_delivery(database, actor)
     channel = ScriptedChannel()
-    assert await _work_all(database, channel) == 1
-    assert await _work_all(database, channel) == 0
+    assert await work_all(database, channel) == 1
+    assert await work_all(database, channel) == 0
     delivery = await reload(database, actor, Delivery, delivery_id)
     assert (delivery.state, delivery.provider_id, len(channel.sent)) == ("sent", "p-1", 1)
     assert channel.sent[0].configuration["signing_secret"].startswith("whsec_")
@@ -84,7 +84,7 @@ async def test_a_reply_is_sent_once_and_then_stands_in_the_thread(fresh_database
 async def test_two_workers_never_get_the_same_row(fresh_database: Database) -> None:
     database, actor = fresh_database, await new_owner(fresh_database)
     for _ in range(8):
-        await _queued(database, actor)
+        await queued_delivery(database, actor)
     rounds = await asyncio.gather(*[claim(database, "deliveries", 3, 30) for _ in range(6)])
     claimed = [held.row_id for held_rows in rounds for held in held_rows]
     assert len(claimed) == len(set(claimed)) == 8
@@ -92,16 +92,16 @@ async def test_two_workers_never_get_the_same_row(fresh_database: Database) -> N
 
 async def test_only_what_was_surely_not_accepted_is_tried_again(fresh_database: Database) -> None:
     database, actor = fresh_database, await new_owner(fresh_database)
-    _, delivery_id = await _queued(database, actor)
+    _, delivery_id = await queued_delivery(database, actor)
     channel = ScriptedChannel(SendOutcome("retry", "connection refused"), SendOutcome("failed", "410 Gone"))
-    await _work_all(database, channel)
+    await work_all(database, channel)
     waiting = await reload(database, actor, Delivery, delivery_id)
     assert (waiting.state, waiting.detail) == ("pending", "connection refused")
     assert waiting.due_at is not None
     assert waiting.due_at > waiting.updated_at
-    assert await _work_all(database, channel) == 0
+    assert await work_all(database, channel) == 0
     await _make_due(database, actor, delivery_id)
-    await _work_all(database, channel)
+    await work_all(database, channel)
     assert (await reload(database, actor, Delivery, delivery_id)).state == "failed"
     assert len(channel.sent) == 2
 
@@ -110,22 +110,22 @@ async def test_a_worker_that_died_while_sending_leaves_an_uncertain_reply_that_a
     fresh_database: Database,
 ) -> None:
     database, actor = fresh_database, await new_owner(fresh_database)
-    ticket, delivery_id = await _queued(database, actor)
+    ticket, delivery_id = await queued_delivery(database, actor)
     died = ScriptedChannel()
     died.before_answer = lambda: (_ for _ in ()).throw(KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
-        await _work_all(database, died)
+        await work_all(database, died)
     assert (await reload(database, actor, Delivery, delivery_id)).state == "sending"
 
     await _make_due(database, actor, delivery_id)
     channel = ScriptedChannel()
-    await _work_all(database, channel)
+    await work_all(database, channel)
     uncertain = await reload(database, actor, Delivery, delivery_id)
     assert (uncertain.state, uncertain.due_at, channel.sent) == ("uncertain", None, [])
     assert (await reload(database, actor, Ticket, ticket.id)).status == "open"
 
     await resolve_uncertain(database, actor, delivery_id, "send_again")
-    await _work_all(database, channel)
+    await work_all(database, channel)
     assert (await reload(database, actor, Delivery, delivery_id)).state == "sent"
     assert len(channel.sent) == 1
     with pytest.raises(ConflictError):
@@ -134,18 +134,18 @@ async def test_a_worker_that_died_while_sending_leaves_an_uncertain_reply_that_a
 
 async def test_an_uncertain_reply_that_can_be_looked_up_is_settled_by_itself(fresh_database: Database) -> None:
     database, actor = fresh_database, await new_owner(fresh_database)
-    _, delivery_id = await _queued(database, actor)
+    _, delivery_id = await queued_delivery(database, actor)
     async with database.transaction(actor.scope) as session:
         await session.execute(update(Delivery).values(state="sending"))
     channel = ScriptedChannel(looked_up=SendOutcome("sent", provider_id="p-9"))
-    await _work_all(database, channel)
+    await work_all(database, channel)
     assert (await reload(database, actor, Delivery, delivery_id)).provider_id == "p-9"
     assert channel.sent == []
 
 
 async def test_a_worker_that_slept_through_its_lease_changes_nothing(fresh_database: Database) -> None:
     database, actor = fresh_database, await new_owner(fresh_database)
-    _, delivery_id = await _queued(database, actor)
+    _, delivery_id = await queued_delivery(database, actor)
     (slept,) = await claim(database, "deliveries", 1, 0.01)
     await asyncio.sleep(0.05)
     (awake,) = await claim(database, "deliveries", 1, 30)
@@ -159,7 +159,7 @@ async def test_a_worker_that_slept_through_its_lease_changes_nothing(fresh_datab
             await hold(session, Delivery, Claim("deliveries", delivery_id, slept.tenant_id, slept.fence))
 
 
-async def _automatic(database: Database, actor: Actor) -> tuple[Ticket, Draft, UUID]:
+async def automatic_delivery(database: Database, actor: Actor) -> tuple[Ticket, Draft, UUID]:
     ticket = await new_ticket(database, actor)
     draft = await ready_draft(database, actor, ticket)
     async with database.transaction(actor.scope) as session:
@@ -174,26 +174,26 @@ async def _automatic(database: Database, actor: Actor) -> tuple[Ticket, Draft, U
 
 async def test_the_kill_switch_stops_a_reply_that_no_person_approved(fresh_database: Database) -> None:
     database, actor = fresh_database, await new_owner(fresh_database)
-    _, draft, delivery_id = await _automatic(database, actor)
+    _, draft, delivery_id = await automatic_delivery(database, actor)
     async with database.transaction(actor.scope) as session:
         await stop_sending(session, stopped=True)
     channel = ScriptedChannel()
-    await _work_all(database, channel)
+    await work_all(database, channel)
     delivery = await reload(database, actor, Delivery, delivery_id)
     assert (delivery.state, delivery.detail, channel.sent) == ("cancelled", "automatic sending is stopped", [])
     assert (await reload(database, actor, Draft, draft.id)).state == "ready"
 
-    _, approved_by_person = await _queued(database, actor)
-    await _work_all(database, channel)
+    _, approved_by_person = await queued_delivery(database, actor)
+    await work_all(database, channel)
     assert (await reload(database, actor, Delivery, approved_by_person)).state == "sent"
 
 
 async def test_an_automatic_reply_is_not_sent_when_the_customer_has_written_again(fresh_database: Database) -> None:
     database, actor = fresh_database, await new_owner(fresh_database)
-    ticket, draft, delivery_id = await _automatic(database, actor)
+    ticket, draft, delivery_id = await automatic_delivery(database, actor)
     await accept_message(database, actor, ticket.id, NewMessage("Never mind, solved"), debounce_seconds=0)
     channel = ScriptedChannel()
-    await _work_all(database, channel)
+    await work_all(database, channel)
     assert (await reload(database, actor, Delivery, delivery_id)).state == "cancelled"
     assert channel.sent == []
     assert (await reload(database, actor, Draft, draft.id)).state == "stale"
