@@ -74,6 +74,13 @@ def test_code_is_quoted_line_by_line_with_what_announces_it() -> None:
     assert marked(found, "[1]").endswith("restart backup\n[1]")
 
 
+def test_a_sentence_is_not_quoted_without_what_it_announces() -> None:
+    listing = "\n".join(f"    setting_{number} = {number * 1000}" for number in range(100))
+    text = f"We send reminders after two weeks.\n\nThe settings of your invoice are these:\n\n[invoice]\n{listing}"
+
+    assert quoted(passage(text), "What are the settings of my invoice?") == "We send reminders after two weeks."
+
+
 def test_a_row_of_a_long_table_comes_with_the_row_that_names_the_columns() -> None:
     rows = [f"Plan {number} | {number} GB | nothing special to say about this one here" for number in range(60)]
     text = "\n".join(["Plan | Space | Remarks", *rows, "Business | 500 GB | dedicated support"])
