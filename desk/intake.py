@@ -27,6 +27,7 @@ from desk.plain_text import clean_line, clean_text
 
 LONGEST_BODY = 100_000
 LONGEST_SUBJECT = 1_000
+LONGEST_EXTERNAL_ID = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,7 @@ async def take_in(
     session: AsyncSession, connection_id: UUID, external_id: str, payload: NewTicket | NewMessage
 ) -> UUID | None:
     """Insert the inbox row; None when this external id was taken in before (waits for a concurrent one)."""
+    _check_external_id(payload.external_id)
     tenant_id = (await session.get_one(Connection, connection_id)).tenant_id
     inserted = await session.execute(
         insert(InboxEntry)
@@ -178,6 +180,13 @@ async def take_in(
         .returning(InboxEntry.id)
     )
     return inserted.scalar_one_or_none()
+
+
+def _check_external_id(value: str | None) -> None:
+    """It is looked up by an index, which takes no longer ones. Raises InvalidInputError."""
+    if value is not None and len(value) > LONGEST_EXTERNAL_ID:
+        msg = f"external ids and addresses have at most {LONGEST_EXTERNAL_ID} characters"
+        raise InvalidInputError(msg)
 
 
 async def processed(session: AsyncSession, entry_id: UUID, ticket_id: UUID, message_id: UUID) -> None:
@@ -197,6 +206,7 @@ async def _ticket_of_entry(session: AsyncSession, connection_id: UUID, external_
 
 async def find_or_create_customer(session: AsyncSession, connection_id: UUID, details: CustomerDetails) -> Customer:
     """By the tenant's own id first, then by address. An address known under another id stays another customer."""
+    _check_external_id(details.external_id or details.email)
     identities: list[tuple[str, str]] = []
     if details.external_id:
         identities.append((f"external:{connection_id.hex[:12]}", clean_line(details.external_id)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
@@ -74,19 +75,19 @@ async def take_in(database: Database, scope: Scope, upload: Upload, *, maximum_b
 
 async def _document(session: AsyncSession, upload: Upload) -> Document:
     """The document of this origin, locked, or a new one."""
+    tenant_id = session_scope(session.sync_session).tenant_id
+    new = {"id": uuid7(), "tenant_id": tenant_id, "origin": upload.origin, "title": "", "category": ""}
+    await session.execute(
+        insert(Document)
+        .values(**new, current_version=0, is_deleted=False)
+        .on_conflict_do_nothing(index_elements=["tenant_id", "origin"], index_where=~Document.is_deleted)
+    )
     found = await session.execute(
         select(Document)
-        .where(
-            Document.origin == upload.origin,
-            Document.tenant_id == session_scope(session.sync_session).tenant_id,
-            ~Document.is_deleted,
-        )
+        .where(Document.origin == upload.origin, Document.tenant_id == tenant_id, ~Document.is_deleted)
         .with_for_update()
     )
-    document = found.scalar_one_or_none()
-    if document is None:
-        document = Document(id=uuid7(), origin=upload.origin, title="", category="", current_version=0)
-        session.add(document)
+    document = found.scalar_one()
     title = clean_line(upload.title)[:LONGEST_TITLE] or document.title or clean_line(upload.file_name)[:LONGEST_TITLE]
     document.title = title
     document.category = clean_line(upload.category)[:LONGEST_TITLE] or document.category

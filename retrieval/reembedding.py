@@ -35,7 +35,13 @@ async def embed_again(database: Database, embedder: Embedder, tenant_id: UUID) -
         ids = list(texts)
         vectors = await embedder.embed([texts[item_id] for item_id in ids])
         async with database.transaction(Scope(tenant_id)) as session:
-            await put_items(session, source, ids, vectors, embedder.model)
+            # Purged or replaced meanwhile: it must not come back.
+            known = select(Embedding.item_id).where(
+                Embedding.tenant_id == tenant_id, Embedding.source == source, Embedding.item_id.in_(ids)
+            )
+            kept = set((await session.execute(known.with_for_update())).scalars())
+            rows = [position for position, item_id in enumerate(ids) if item_id in kept]
+            await put_items(session, source, [ids[row] for row in rows], vectors[rows], embedder.model)
         done += len(ids)
     return done + await embed_missing_faqs(database, embedder, tenant_id, BATCH)
 

@@ -90,6 +90,12 @@ async def load_preferences(session: AsyncSession) -> Preferences:
     return read_preferences(document or {})
 
 
+async def preferences_to_change(session: AsyncSession) -> Preferences:
+    """As `load_preferences`, locked: of two people who change different parts, neither undoes the other's."""
+    await session.execute(select(TenantSettings.id).with_for_update())
+    return await load_preferences(session)
+
+
 async def save_preferences(session: AsyncSession, preferences: Preferences) -> None:
     _check(preferences)
     await session.execute(update(TenantSettings).values(preferences=write_preferences(preferences)))
@@ -97,7 +103,7 @@ async def save_preferences(session: AsyncSession, preferences: Preferences) -> N
 
 async def save_weights(session: AsyncSession, weights: SourceWeights) -> SourceWeights:
     """Store the weights normalised to a sum of 1 and return them so."""
-    preferences = await load_preferences(session)
+    preferences = await preferences_to_change(session)
     candidate = msgspec.structs.replace(preferences, weights=weights)
     _check(candidate)
     normalised = replace(weights.normalised())

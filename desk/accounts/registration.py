@@ -10,7 +10,6 @@ from desk.accounts.tenants import create_tenant, slug_of
 from desk.accounts.users import check_password, clean_email, create_user
 from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database
-from desk.errors import ConflictError
 from desk.models import Tenant
 
 
@@ -27,7 +26,7 @@ async def register(database: Database, *, tenant: str, email: str, password: str
         user_id = await create_user(
             database, tenant_id=opened.id, email=email, password=password, role="owner", name=name
         )
-    except ConflictError:
+    except Exception:
         async with database.transaction(Scope(opened.id)) as session:
             await session.execute(delete(Tenant).where(Tenant.id == opened.id))
         raise

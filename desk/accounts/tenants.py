@@ -66,6 +66,7 @@ async def create_tenant(database: Database, name: str, slug: str | None = None) 
 async def ensure_global_tenant(database: Database) -> None:
     """The owner of global knowledge and prompts; made once per installation."""
     async with database.transaction(Scope(GLOBAL_TENANT_ID)) as session:
+        await session.execute(text("SELECT pg_advisory_xact_lock(7361002)"))
         if await session.get(Tenant, GLOBAL_TENANT_ID) is None:
             session.add(Tenant(id=GLOBAL_TENANT_ID, name="Global", slug="global"))
             await session.flush()

@@ -24,6 +24,10 @@ Source = Literal["knowledge", "example", "correction", "faq"]
 """What `item_id` names: a chunk, an example, a correction, a phrasing of a FAQ."""
 
 
+_ROWS_A_STATEMENT = 1_000
+"""PostgreSQL's protocol takes 32,767 parameters a statement; a large document has more."""
+
+
 async def lock_index(session: AsyncSession) -> None:
     """Take the tenant's turn at the log now. For those who lock rows of their own before they write to it, so that
     everyone locks in the same order."""
@@ -50,13 +54,14 @@ async def put_items(
         }
         for item_id, vector in zip(item_ids, vectors, strict=True)
     ]
-    statement = insert(Embedding).values(rows)
-    await session.execute(
-        statement.on_conflict_do_update(
-            constraint="uq_embeddings_item",
-            set_={"vector": statement.excluded.vector, "dimension": statement.excluded.dimension},
+    for start in range(0, len(rows), _ROWS_A_STATEMENT):
+        statement = insert(Embedding).values(rows[start : start + _ROWS_A_STATEMENT])
+        await session.execute(
+            statement.on_conflict_do_update(
+                constraint="uq_embeddings_item",
+                set_={"vector": statement.excluded.vector, "dimension": statement.excluded.dimension},
+            )
         )
-    )
     await _log(session, source, "upsert", item_ids)
 
 
@@ -64,7 +69,9 @@ async def remove_items(session: AsyncSession, source: Source, item_ids: Sequence
     """Take items out of search, whatever model they were embedded with."""
     if not item_ids:
         return
-    await session.execute(delete(Embedding).where(Embedding.source == source, Embedding.item_id.in_(item_ids)))
+    for start in range(0, len(item_ids), _ROWS_A_STATEMENT):
+        some = item_ids[start : start + _ROWS_A_STATEMENT]
+        await session.execute(delete(Embedding).where(Embedding.source == source, Embedding.item_id.in_(some)))
     await _log(session, source, "remove", item_ids)
 
 

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from desk.db.tenancy import OPERATOR_SCOPE, session_scope
 from desk.db.unit_of_work import Database
 from desk.errors import InvalidInputError, NotAllowedError, NotFoundError, SettingMissingError
-from desk.models import GLOBAL_TENANT_ID, PromptVersion
+from desk.models import GLOBAL_TENANT_ID, PromptVersion, TenantSettings
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 ALLOWED = {
@@ -104,6 +104,7 @@ async def add_version(
 ) -> PromptVersion:
     """The next version of the prompt of this name; versions are never changed."""
     check_prompt(prompt)
+    await _lock_prompts(session)
     tenant_id = session_scope(session.sync_session).tenant_id
     newest = await session.execute(
         select(func.max(PromptVersion.number)).where(
@@ -136,6 +137,7 @@ async def duplicate(session: AsyncSession, prompt_id: UUID, *, created_by: str) 
 
 async def activate(session: AsyncSession, prompt_id: UUID) -> PromptVersion:
     """Make this the tenant's one active version. Raises NotAllowedError for a global one: duplicate it first."""
+    await _lock_prompts(session)
     prompt = await get_prompt(session, prompt_id)
     tenant_id = session_scope(session.sync_session).tenant_id
     if prompt.tenant_id != tenant_id:
@@ -149,6 +151,12 @@ async def activate(session: AsyncSession, prompt_id: UUID) -> PromptVersion:
     prompt.is_active = True
     await session.flush()
     return prompt
+
+
+async def _lock_prompts(session: AsyncSession) -> None:
+    """One change of the tenant's prompts at a time: numbers follow each other and one version is active."""
+    tenant_id = session_scope(session.sync_session).tenant_id
+    await session.execute(select(TenantSettings.id).where(TenantSettings.tenant_id == tenant_id).with_for_update())
 
 
 async def deactivate_own(session: AsyncSession) -> None:
@@ -175,6 +183,7 @@ def text_of(version: PromptVersion) -> PromptText:
 async def ensure_standard_prompt(database: Database) -> None:
     """Put the global default in place once per installation; a later text becomes a new version by hand."""
     async with database.transaction(OPERATOR_SCOPE) as session:
+        await _lock_prompts(session)
         known = await session.execute(
             select(PromptVersion.id).where(PromptVersion.is_active, PromptVersion.tenant_id == GLOBAL_TENANT_ID)
         )

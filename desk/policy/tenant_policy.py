@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from desk.accounts.preferences import EscalationRules, load_preferences, save_preferences
+from desk.accounts.preferences import EscalationRules, load_preferences, preferences_to_change, save_preferences
 from desk.errors import InvalidInputError
 from desk.models import ChannelPolicy, Connection, TenantSettings
 from desk.policy.rules import set_channel_policy, stop_sending
@@ -72,7 +72,7 @@ async def change_policy(session: AsyncSession, change: PolicyChange) -> TenantPo
                 faq_send=wanted.faq_send,
             )
     if change.escalation is not UNSET or change.allowed_links is not UNSET:
-        preferences = await load_preferences(session)
+        preferences = await preferences_to_change(session)
         if change.escalation is not UNSET:
             preferences = msgspec.structs.replace(preferences, escalation=change.escalation)
         if change.allowed_links is not UNSET:

@@ -12,7 +12,7 @@ from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Template
 
 from desk.accounts.identity import Actor, Permission
-from desk.accounts.preferences import EscalationRules, load_preferences, save_preferences
+from desk.accounts.preferences import EscalationRules, load_preferences, preferences_to_change, save_preferences
 from desk.accounts.providers import (
     MOST_PROVIDERS,
     NewProvider,
@@ -197,7 +197,7 @@ class Settings(Controller):
         installation: NamedDependency[Installation],
     ) -> Template:
         async with installation.database.transaction(actor.scope) as session:
-            preferences = await load_preferences(session)
+            preferences = await preferences_to_change(session)
             changed = msgspec.structs.replace(
                 preferences,
                 tone=data.tone.strip(),

@@ -12,7 +12,13 @@ from litestar.params import URLEncodedBody
 from litestar.response import Template
 
 from desk.accounts.identity import Actor, Permission
-from desk.accounts.preferences import checked_weights, load_preferences, save_preferences, save_weights
+from desk.accounts.preferences import (
+    checked_weights,
+    load_preferences,
+    preferences_to_change,
+    save_preferences,
+    save_weights,
+)
 from desk.errors import InvalidInputError
 from desk.installation import Installation
 from desk.ports import ConfidenceSettings, SourceWeights
@@ -65,7 +71,7 @@ class Weights(Controller):
         form = await request.form()
         values = {name: number_from(name, str(form.get(name, ""))) for name in asdict(ConfidenceSettings())}
         async with installation.database.transaction(actor.scope) as session:
-            preferences = await load_preferences(session)
+            preferences = await preferences_to_change(session)
             changed = msgspec.structs.replace(preferences, confidence=ConfidenceSettings(**values))
             await save_preferences(session, changed)
         return told(await _page(request, installation, actor), "Saved. The next draft is scored by it.")
