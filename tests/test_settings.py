@@ -26,8 +26,8 @@ def test_only_one_module_reads_the_environment() -> None:
                 reads = isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
                 if reads and isinstance(node.value, ast.Name) and node.value.id == "os":
                     readers.add(str(path.relative_to(ROOT)))
-    # __init__ sets a default for numpy before it loads, the commands and their measurements pass the environment on to their children,
-    # and the guard is a script of its own that must not import the rest.
+    # __init__ sets a default for numpy before it loads, commands and measurements pass the environment on to
+    # processes they start, and the guard is a script of its own that must not import the rest.
     assert readers <= {
         "desk/settings.py",
         "desk/__init__.py",
