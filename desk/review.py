@@ -129,6 +129,21 @@ async def _being_answered(session: AsyncSession, ticket: Ticket) -> bool:
     return found.scalar_one_or_none() is not None
 
 
+async def is_answered(session: AsyncSession, ticket: Ticket) -> bool:
+    """Whether a person has replied to the newest customer message, or the machine was ever about to: then nothing
+    goes out by machine any more. The ticket must be locked."""
+    found = await session.execute(
+        select(Delivery.id)
+        .where(
+            Delivery.ticket_id == ticket.id,
+            Delivery.inbound_seq == ticket.last_inbound_seq,
+            Delivery.is_automatic | Delivery.state.not_in(("cancelled", "failed")),
+        )
+        .limit(1)
+    )
+    return found.scalar_one_or_none() is not None
+
+
 async def reject(database: Database, actor: Actor, draft_id: UUID, *, reason: str, correct_reply: str | None) -> Draft:
     """The draft is not to be used. With a reason it is learned as a correction."""
     why = clean_text(reason).strip()

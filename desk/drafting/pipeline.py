@@ -50,7 +50,7 @@ from desk.ports import (
     Question,
     Retriever,
 )
-from desk.review import queue_delivery
+from desk.review import is_answered, queue_delivery
 
 MOST_ATTEMPTS = 3
 RETRY_SECONDS = 20.0
@@ -228,6 +228,8 @@ class DraftingDesk:
                 is_live = ticket.channel in LIVE_CHANNELS
                 if is_live and await is_with_person(session, ticket):
                     finished = replace(finished, policy=leave_to_person(finished.policy))
+                if finished.policy.decision == "send" and await is_answered(session, ticket):
+                    finished = replace(finished, policy=leave_to_person(finished.policy, "answered"))
                 fill_draft(draft, inputs, finished)
                 ticket.level, ticket.intent = finished.confidence.level, finished.evidence.intent.label
                 session.add_all(draft_sources(draft, finished.evidence, finished.written))

@@ -65,6 +65,7 @@ REASON_TEXTS = {
     "draft_failed": "No draft could be written.",
     "customer_asked": "The customer asked for a person.",
     "agent_asked": "An agent asked for another person.",
+    "answered": "There was a reply to this message already.",
     "with_person": "A person has this conversation.",
     "no_quick_answer": "The answer did not come while the customer waited.",
 }
@@ -116,12 +117,12 @@ def decide(  # noqa: PLR0913 - keyword only: everything the decision looks at
     return PolicyDecision("suggest" if reasons else "send", tuple(dict.fromkeys(reasons)), escalate)
 
 
-def leave_to_person(decided: PolicyDecision) -> PolicyDecision:
-    """The same, but never sent by machine: a person has the conversation."""
+def leave_to_person(decided: PolicyDecision, why: str = "with_person") -> PolicyDecision:
+    """The same, but never sent by machine."""
     return replace(
         decided,
         decision="suggest" if decided.decision == "send" else decided.decision,
-        reasons=tuple(dict.fromkeys(("with_person", *decided.reasons))),
+        reasons=tuple(dict.fromkeys((why, *decided.reasons))),
     )
 
 

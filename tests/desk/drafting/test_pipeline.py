@@ -24,6 +24,7 @@ from desk.intake import NewMessage, accept_message
 from desk.models import Correction, Decision, Delivery, Draft, DraftSource, Example, ModelCall, Ticket
 from desk.policy.rules import set_channel_policy
 from desk.ports import ChatModel
+from desk.review import regenerate
 from desk.secret import Secret
 from learning.tenant_calibration import TenantCalibration
 from retrieval.embedding.minilm import MiniLMEmbedder
@@ -261,3 +262,19 @@ async def test_a_draft_of_the_desks_own_is_signed_once_and_says_its_language(fre
     await new_ticket(fresh_database, actor, "How long are my backups kept?")
     await work(fresh_database, OneModel())
     assert (await the_draft(fresh_database, actor)).body == answer
+
+
+async def test_a_draft_asked_for_after_a_reply_by_machine_waits_for_a_person(fresh_database: Database) -> None:
+    actor = await tenant_with_knowledge(fresh_database)
+    async with fresh_database.transaction(actor.scope) as session:
+        await set_channel_policy(
+            session, channel="rest", mode="threshold", threshold=10, daily_cap=9, ticket_cap=9, delay_seconds=0
+        )
+    ticket = await new_ticket(fresh_database, actor)
+    await work(fresh_database, OneModel())
+    await regenerate(fresh_database, actor, ticket.id, instruction="shorter", tone="")
+    await work(fresh_database, OneModel())
+    draft = await the_draft(fresh_database, actor)
+    assert (draft.state, draft.policy["decision"], draft.policy["reasons"]) == ("ready", "suggest", ["answered"])
+    async with fresh_database.transaction(actor.scope) as session:
+        assert len((await session.execute(select(Delivery))).all()) == 1
