@@ -17,9 +17,11 @@ from desk.errors import InvalidInputError, NotFoundError
 from desk.models import Connection
 from desk.paging import Page, read_page
 from desk.plain_text import clean_line
+from desk.widget.configuration import WidgetConfiguration, write_configuration
 
 LONGEST_NAME = 200
 LONGEST_URL = 2_000
+LONGEST_ANSWER_SECONDS = 60.0
 
 
 class ConnectionChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,6 +32,10 @@ class ConnectionChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where approved replies are posted to."""
     status_url: str | UnsetType = UNSET
     """Where the desk asks whether an uncertain reply arrived."""
+    widget: WidgetConfiguration | UnsetType = UNSET
+    """Everything about a web widget; what is left out goes back to its default."""
+    answer_seconds: float | UnsetType = UNSET
+    """How long a question to the chat waits for its answer."""
     active: bool | UnsetType = UNSET
 
 
@@ -59,8 +65,15 @@ async def change_connection(
             msg = f"name must have 1 to {LONGEST_NAME} characters"
             raise InvalidInputError(msg)
         connection.name = name
+    if change.widget is not UNSET:
+        _require_channel(connection, "widget")
+        configuration = write_configuration(change.widget)
+    if change.answer_seconds is not UNSET:
+        _require_channel(connection, "chat")
+        configuration["answer_seconds"] = _checked_seconds(change.answer_seconds)
     for field, url in (("callback_url", change.callback_url), ("status_url", change.status_url)):
-        if url is not UNSET:
+        if url is not UNSET and (url.strip() or connection.channel == "rest"):
+            _require_channel(connection, "rest")
             configuration[field] = _checked_url(field, url, rules)
     if change.active is not UNSET:
         connection.is_active = change.active
@@ -78,6 +91,19 @@ async def renew_signing_secret(session: AsyncSession, connection_id: UUID) -> tu
     connection.secrets = json.dumps({**secrets, **kept, "signing_secret": fresh})
     await session.flush()
     return connection, fresh
+
+
+def _require_channel(connection: Connection, channel: str) -> None:
+    if connection.channel != channel:
+        msg = f"this is a connection of the channel '{connection.channel}'; the setting is one of '{channel}'"
+        raise InvalidInputError(msg)
+
+
+def _checked_seconds(seconds: float) -> float:
+    if not 0 <= seconds <= LONGEST_ANSWER_SECONDS:
+        msg = f"answer_seconds must be from 0 to {LONGEST_ANSWER_SECONDS:g}"
+        raise InvalidInputError(msg)
+    return seconds
 
 
 def _checked_url(field: str, url: str, rules: EgressRules) -> str:

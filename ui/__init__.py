@@ -22,6 +22,7 @@ from ui.pages.signing_in import Account, SigningIn
 from ui.pages.tickets import Tickets
 from ui.pages.tuning import Weights
 from ui.pages.widget import demo_shop, embed_script
+from ui.pages.widget_settings import WidgetSettings
 from ui.rendering import PagesPlugin, error_page, static_files
 
 __all__ = ["PagesPlugin", "error_page", "page_handlers"]
@@ -46,6 +47,7 @@ def page_handlers() -> Sequence[ControllerRouterHandler]:
         decision,
         Settings,
         Sending,
+        WidgetSettings,
         People,
         Keys,
         live,

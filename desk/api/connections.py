@@ -41,6 +41,8 @@ class ConnectionAnswer(Answer):
     configuration: dict[str, Any]
     active: bool
     has_secrets: bool
+    public_key: str | None
+    """Of a widget: names it in the pages that embed it."""
     created_at: datetime
 
 
@@ -163,6 +165,7 @@ def _connection(row: Connection) -> ConnectionAnswer:
         configuration=dict(row.configuration),
         active=row.is_active,
         has_secrets=row.secrets not in {"", "{}"},
+        public_key=row.public_key,
         created_at=row.created_at,
     )
 

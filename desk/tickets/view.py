@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.drafting.requests import current_draft
 from desk.errors import NotFoundError
-from desk.models import Customer, Delivery, Draft, DraftSource, Message, Ticket, TicketEvent, User
+from desk.models import ChatSession, Customer, Delivery, Draft, DraftSource, Message, Ticket, TicketEvent, User
 
 EARLIER_TICKETS = 20
 MOST_EVENTS = 200
@@ -38,6 +38,8 @@ class TicketView:
     """The newest ones, oldest first."""
     earlier_tickets: Sequence[Ticket]
     """Other tickets of the same customer, newest first."""
+    chat: ChatSession | None = None
+    """Of a live conversation: where it began, and what the visitor made of it."""
 
 
 async def get_ticket(session: AsyncSession, ticket_id: UUID) -> Ticket:
@@ -70,6 +72,7 @@ async def ticket_view(session: AsyncSession, ticket_id: UUID) -> TicketView:
         .limit(EARLIER_TICKETS)
     )
     draft = await current_draft(session, ticket)
+    chat = await session.execute(select(ChatSession).where(ChatSession.ticket_id == ticket.id))
     return TicketView(
         ticket=ticket,
         customer=customer,
@@ -79,6 +82,7 @@ async def ticket_view(session: AsyncSession, ticket_id: UUID) -> TicketView:
         deliveries=deliveries.scalars().all(),
         events=newest_events.scalars().all()[::-1],
         earlier_tickets=earlier.scalars().all(),
+        chat=chat.scalar_one_or_none(),
     )
 
 

@@ -119,10 +119,11 @@ async def _until_changed(happened: asyncio.Queue[LiveEvent], seconds_left: float
                 return
             yield StreamEvent("beat")
             continue
-        if event.kind != "typing":
-            with suppress(asyncio.QueueEmpty):
-                while happened.get_nowait().kind != "typing":
-                    continue
-            return
-        if event.ids.get("by") == "person":
+        events = [event]
+        with suppress(asyncio.QueueEmpty):
+            while True:
+                events.append(happened.get_nowait())
+        if any(each.kind == "typing" and each.ids["by"] == "person" for each in events):
             yield StreamEvent("typing")
+        if any(each.kind != "typing" for each in events):
+            return

@@ -47,8 +47,13 @@ def messages_for(events: list[LiveEvent]) -> list[ServerSentEventMessage]:
     """One message for each thing that changed, whatever number of events spoke of it."""
     if any(event.kind == "refresh" for event in events):
         return [ServerSentEventMessage(event="refresh", data="1")]
-    tickets = dict.fromkeys(event.ids["ticket"] for event in events if "ticket" in event.ids)
+    changed = [event for event in events if event.kind != "typing"]
+    tickets = dict.fromkeys(event.ids["ticket"] for event in changed if "ticket" in event.ids)
+    typing = dict.fromkeys(
+        event.ids["ticket"] for event in events if event.kind == "typing" and event.ids["by"] == "visitor"
+    )
     documents = any(event.kind == "document" for event in events)
     told = [ServerSentEventMessage(event="queue", data="1")] if tickets else []
     told += [ServerSentEventMessage(event="ticket", data=ticket) for ticket in tickets]
+    told += [ServerSentEventMessage(event="typing", data=ticket) for ticket in typing]
     return told + ([ServerSentEventMessage(event="document", data="1")] if documents else [])

@@ -18,11 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.accounts.identity import Actor, Permission
 from desk.accounts.users import user_names
+from desk.conversation import LIVE_CHANNELS
+from desk.db.unit_of_work import announce
 from desk.escalation import escalate_ticket
 from desk.installation import Installation
 from desk.intake import add_note
 from desk.models import Example
-from desk.tickets import TicketChange, TicketFilter, TicketView, change_ticket, list_tickets, ticket_view
+from desk.tickets import TicketChange, TicketFilter, TicketView, change_ticket, get_ticket, list_tickets, ticket_view
 from desk.web.permissions import needs
 from ui.pages.asked import asked_filter
 from ui.pages.queue import shown_queue
@@ -132,6 +134,16 @@ class Tickets(Controller):
         rendered = await refreshed(request, installation, actor, ticket_id)
         rendered.headers["Desk-Ticket"] = str(ticket_id)
         return rendered
+
+    @post("/typing", status_code=204)
+    async def typing(
+        self, ticket_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
+    ) -> None:
+        """Tells the visitor of a live conversation that somebody is writing; nothing is stored."""
+        async with installation.database.transaction(actor.scope) as session:
+            ticket = await get_ticket(session, ticket_id)
+            if ticket.channel in LIVE_CHANNELS:
+                await announce(session, ticket.tenant_id, "typing", ticket=ticket.id, by="person")
 
     @post("/escalate", status_code=200)
     async def escalate(

@@ -15,6 +15,7 @@ from ui.presenting.words import Chip, Choices, channel_words
 
 TABS = (
     ("channels", "Channels", Permission.TUNING),
+    ("widget", "Web widget", Permission.TUNING),
     ("sending", "Automatic sending", Permission.TUNING),
     ("escalation", "Escalation", Permission.TUNING),
     ("writing", "Writing", Permission.TUNING),

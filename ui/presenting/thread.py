@@ -128,6 +128,11 @@ _EVENTS = {
     "ticket_split": "Split",
     "learned": "Learned from",
     "ticket_imported": "Imported",
+    "handed_over": "The visitor was told that a person will answer",
+    "chat_rated": "Visitor rated the chat",
+    "chat_closed": "Chat closed",
+    "contact_left": "Visitor left an address",
+    "visitor_identified": "Visitor identified by your site",
 }
 
 
@@ -152,6 +157,8 @@ def _event_detail(event: TicketEvent, people: dict[UUID, str]) -> str:
         return f"{float(detail.get('score', 0)):.0f}, {detail.get('decision', '')}"
     if event.kind == "draft_approved":
         return "with edits" if detail.get("edited") else "as it was"
+    if event.kind == "chat_rated":
+        return f"{detail.get('rating')} of 5"
     reason = str(detail.get("reason") or detail.get("detail") or detail.get("instruction") or "")
     return REASON_TEXTS.get(reason, reason)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from desk.accounts.identity import Actor
+from desk.conversation import LIVE_CHANNELS
 from desk.models import Ticket
 from desk.tickets import TicketView
 from ui.presenting.thread import HistoryEntry, OpenReply, ShownMessage, history, open_replies, shown_message
@@ -18,6 +19,18 @@ from ui.presenting.words import PRIORITIES, STATUSES, Chip, Choices, channel_wor
 class ShownCustomer:
     name: str
     email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Of a live conversation: where it began, and what the visitor made of it."""
+
+    page_title: str
+    page_address: str
+    rating: str
+    is_verified: bool
+    """The host site has signed who this is; otherwise name and address are only what the visitor said."""
+    seen: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,7 @@ class ShownTicket:
     refresh_address: str
     queue_address: str
     customer: ShownCustomer
+    visit: Visit | None
     recipient: str
     messages: Sequence[ShownMessage]
     open_replies: Sequence[OpenReply]
@@ -82,7 +96,8 @@ def shown_ticket(view: TicketView, people: dict[UUID, str], actor: Actor, query:
         refresh_address=f"/tickets/{ticket.id}/refresh?{query}",
         queue_address=_queue_address(query),
         customer=ShownCustomer(name, customer.email or ""),
-        recipient=customer.email or f"{name} by {channel_words(ticket.channel)}",
+        visit=_visit(view),
+        recipient=_recipient(view, name),
         messages=[shown_message(message, name, people) for message in view.messages],
         open_replies=replies,
         earlier=[
@@ -107,6 +122,27 @@ def seen_of(view: TicketView) -> str:
     written = sum(message.delivery_id is None for message in view.messages)
     replies = sum(delivery.state != "cancelled" for delivery in view.deliveries)
     return f"{written}.{replies}"
+
+
+def _recipient(view: TicketView, name: str) -> str:
+    if view.ticket.channel in LIVE_CHANNELS or not view.customer.email:
+        return f"{name} by {channel_words(view.ticket.channel)}"
+    return view.customer.email
+
+
+def _visit(view: TicketView) -> Visit | None:
+    chat = view.chat
+    if chat is None:
+        return None
+    replies = [message.seq for message in view.messages if message.author in {"agent", "machine"}]
+    rating = "" if chat.rating is None else f"{chat.rating} of 5"
+    return Visit(
+        page_title=chat.page_title or chat.page_url,
+        page_address=chat.page_url,
+        rating=f"{rating}: {chat.rating_comment}" if rating and chat.rating_comment else rating,
+        is_verified=chat.user_id is not None,
+        seen=("Seen by the visitor" if chat.read_seq >= replies[-1] else "Not seen yet") if replies else "",
+    )
 
 
 def _chips(ticket: Ticket, assignee: str | None) -> list[Chip]:

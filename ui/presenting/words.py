@@ -39,6 +39,7 @@ STATUSES = {
 PRIORITIES = {"low": "Low", "normal": "Normal", "high": "High", "urgent": "Urgent"}
 CHANNELS = {
     "rest": "API",
+    "chat": "Chat",
     "widget": "Web widget",
     "whatsapp": "WhatsApp",
     "email": "E-mail",

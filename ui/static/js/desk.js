@@ -9,4 +9,5 @@ import "./lines.js";
 import "./preferences.js";
 import "./toasts.js";
 import "./tuning.js";
+import "./typing.js";
 import "./upload.js";

@@ -25,6 +25,7 @@ function connect() {
   stream.addEventListener("refresh", catchUp);
   stream.addEventListener("queue", () => tell("desk-queue"));
   stream.addEventListener("ticket", (event) => tell(`desk-ticket-${event.data}`));
+  stream.addEventListener("typing", (event) => document.body.dispatchEvent(new CustomEvent("desk-typing", { detail: event.data })));
   stream.addEventListener("document", () => tell("desk-document"));
   stream.addEventListener("error", lost);
 }
