@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from uuid import UUID
 
 import numpy as np
@@ -133,7 +133,7 @@ async def test_what_is_purged_while_it_is_embedded_again_does_not_come_back(fres
         model = "new"
         dimension = 4
 
-        async def embed(self, texts: list[str]) -> Vectors:
+        async def embed(self, texts: Sequence[str]) -> Vectors:
             async with fresh_database.transaction(actor.scope) as session:
                 await purge_example(session, example_id)
             return np.ones((len(texts), 4), dtype=np.float32)
