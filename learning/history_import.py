@@ -65,9 +65,7 @@ class HistoryImporter:
         self._database = database
         self._embedder = embedder
 
-    async def run(
-        self, tenant_id: UUID, tickets: Iterable[HistoryTicket], done: Callable[[], None]
-    ) -> ImportCounts:
+    async def run(self, tenant_id: UUID, tickets: Iterable[HistoryTicket], done: Callable[[], None]) -> ImportCounts:
         """`done` is called once for each ticket that is stored, or was found to be known."""
         scope, counts = Scope(tenant_id), ImportCounts()
         connection_id = await self._connection(scope)

@@ -9,9 +9,16 @@ import pytest
 
 from desk.accounts.identity import ROLES, Actor
 from desk.accounts.tenants import create_tenant
+from desk.db.crypto import key_ring
 from desk.db.roles import DatabaseAddress
 from desk.db.unit_of_work import Database
-from tests.database import TestServer, server_of_this_run
+from tests.database import ENCRYPTION_KEY, TestServer, server_of_this_run
+
+
+@pytest.fixture(autouse=True)
+def encryption_key() -> None:
+    """The key ring belongs to the process, so a test that changed it must not leave it so for the next one."""
+    key_ring.configure((ENCRYPTION_KEY,))
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from cryptography.fernet import Fernet
 from sqlalchemy import func, select, text
 
 from desk.accounts.tenants import all_tenants, create_tenant, tenant_by_slug
@@ -56,11 +55,10 @@ from desk.tickets import VIEWS, ticket_view, view_counts
 from desk.wiring import build
 from desk.work import duties
 from retrieval.intents import hosting_categories
-from tests.database import SECRET_KEY, TestServer
+from tests.database import ENCRYPTION_KEY, SECRET_KEY, TestServer
 
 ARTICLES = {folder: load_articles(folder) for folder in (GLOBAL_FOLDER, *TENANT_FOLDERS)}
 TICKETS = {folder: load_tickets(folder) for folder in TENANT_FOLDERS}
-ENCRYPTION_KEY = Fernet.generate_key().decode()
 MONEY = re.compile(r"[€$]\d+(?:[.,]\d+)*")
 ADDRESS = re.compile(r"[\w.+-]+@([\w-]+(?:\.[\w-]+)+)")
 
@@ -137,7 +135,7 @@ async def opened(address: DatabaseAddress, data_dir: Path) -> AsyncGenerator[Ins
         {
             "DESK_DATA_DIR": str(data_dir),
             "DESK_SECRET_KEY": SECRET_KEY.reveal(),
-            "DESK_ENCRYPTION_KEYS": ENCRYPTION_KEY,
+            "DESK_ENCRYPTION_KEYS": ENCRYPTION_KEY.reveal(),
         }
     )
     installation = build(settings, address)
