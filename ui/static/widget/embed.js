@@ -549,7 +549,7 @@
     const words = look.texts;
     const who = one.from === "visitor" ? words.you : one.from === "machine" ? words.automatic : one.name || words.team;
     const sources = one.sources.length > 0 && el("span", { class: "small" }, `${words.sources}: `, ...one.sources.flatMap((each, at) => [at ? ", " : "", link(each.url, each.title)]));
-    return el("div", { class: `message ${one.from}`, "data-seq": one.seq }, el("span", { class: "who" }, who), ...linked(one.body), sources);
+    return el("div", { class: `message ${one.from}`, "data-seq": one.seq }, el("span", { class: "who" }, who), el("div", {}, ...linked(one.body)), sources);
   }
   function pendingLine(item) {
     const words = look.texts;
@@ -557,7 +557,7 @@
     const choices = item.refused && el("span", { class: "row" },
       el("button", { type: "button", onclick: () => { outbox.put({ ...item, refused: undefined }); render(); flush(); } }, words.retry),
       el("button", { type: "button", onclick: () => { outbox.drop(item.id); ui.text.value ||= item.body; render(); } }, words.discard));
-    return el("div", { class: "message visitor waiting" }, el("span", { class: "who" }, words.you), item.body, el("span", { class: "small" }, why), choices);
+    return el("div", { class: "message visitor waiting" }, el("span", { class: "who" }, words.you), el("div", {}, item.body), el("span", { class: "small" }, why), choices);
   }
 
   function belowLines(shown) {
@@ -609,11 +609,11 @@
       try {
         look = await call("GET", `/configuration?language=${encodeURIComponent(language.slice(0, 20))}`, null, { nobody: true });
       } catch (error) {
-        if (error.status && error.status < 500 && error.status !== 429) {
-          console.warn(`Draftdesk: the widget is not available on this page (${error.status}). Its origin has to be on the widget's list.`);
-          return;
-        }
-        await pause(error.wait || jitter(tries));
+        const isFinal = error.status && error.status < 500 && error.status !== 429;
+        /* A page that is not on the list may not even read the refusal: to it, it looks like a line that is down. */
+        if (isFinal || tries === 3) console.warn("Draftdesk: the widget cannot be loaded. Is this page's origin on the widget's list, and is the widget switched on?");
+        if (isFinal) return;
+        await pause(error.wait || jitter(tries) * (tries > 6 ? 10 : 1));
       }
     }
     build();
