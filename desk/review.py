@@ -28,6 +28,7 @@ from desk.plain_text import clean_text
 from desk.ports import EditAnalyser, EditAnalysis
 
 LONGEST_REPLY = 50_000
+_ON_ITS_WAY = "somebody else's reply to this message is on its way; look at it before you send another"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ async def approve(
     async with database.transaction(actor.scope) as session:
         draft, ticket = await _lock_draft(session, draft_id)
         _check_ready(draft, ticket, based_on_seq)
+        if await _being_answered(session, ticket):
+            raise ConflictError(_ON_ITS_WAY)
         sent = _reply_text(draft.body if body is None else body)
         analysis = analyser.analyse(draft.body, sent)
         edited = sent.strip() != draft.body.strip()
@@ -100,8 +103,7 @@ async def reply(
             msg = "the customer has written again since you looked; read the new message first"
             raise ConflictError(msg)
         if based_on_seq is not None and await _being_answered(session, ticket):
-            msg = "somebody else's reply to this message is on its way; look at it before you send another"
-            raise ConflictError(msg)
+            raise ConflictError(_ON_ITS_WAY)
         sent = _reply_text(body)
         await retire_current(session, ticket)
         delivery = await queue_delivery(
@@ -231,6 +233,8 @@ async def _reopen(session: AsyncSession, ticket: Ticket, delivery: Delivery) -> 
         await retire_current(session, ticket)
         draft.state = "ready"
         ticket.level = (draft.confidence or {}).get("level")
+    elif draft.state == "approved":
+        draft.state = "stale"
 
 
 async def queue_delivery(

@@ -23,7 +23,7 @@ class TenantCalibration:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._fitted: dict[UUID, tuple[int, Calibrator | None]] = {}
+        self._fitted: dict[UUID, tuple[str, Calibrator | None]] = {}
 
     def features(self, evidence: Evidence, body: str, writer: str) -> tuple[float, ...]:
         return draft_features(evidence, body, writer)
@@ -33,11 +33,12 @@ class TenantCalibration:
         return None if calibrator is None else calibrator.probability(features)
 
     async def _calibrator(self, tenant_id: UUID) -> Calibrator | None:
-        """Fitted anew when the number of reviews has changed since the last draft; None with too few of them."""
+        """Fitted anew when anything about the reviews has changed since the last draft; None with too few of them."""
         async with self._database.transaction(Scope(tenant_id)) as session:
-            count = (await session.execute(select(func.count()).select_from(Review).where(*_counts()))).scalar_one()
+            state = await session.execute(select(func.count(Review.id), func.max(Review.updated_at)).where(*_counts()))
+            reviewed = str(state.one())
             known = self._fitted.get(tenant_id)
-            if known is not None and known[0] == count:
+            if known is not None and known[0] == reviewed:
                 return known[1]
             rows = await session.execute(
                 select(Draft.features, Review.action, Review.meaning_changed)
@@ -54,7 +55,7 @@ class TenantCalibration:
         fitted = None
         if len(labelled) >= ENOUGH_LABELS:
             fitted = Calibrator.fit([features for features, _ in labelled], [good for _, good in labelled])
-        self._fitted[tenant_id] = (count, fitted)
+        self._fitted[tenant_id] = (reviewed, fitted)
         return fitted
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from desk.drafting.context import DraftContext
 from desk.drafting.written import WrittenDraft
 from desk.errors import ModelUnavailableError
+from desk.plain_text import clean_text
 from desk.ports import ChatModel, ChatRequest, ChatTurn, Hit
 
 SCHEMA_NAME = "support_reply"
@@ -68,4 +69,4 @@ async def write_with_model(
 def _read(data: Mapping[str, Any], sources: int) -> tuple[str, list[int]]:
     """A server without schema support may still cite a source that does not exist: that is no citation at all."""
     numbers = dict.fromkeys(int(number) for number in data["cited_sources"])
-    return str(data["reply"]).strip(), [number for number in numbers if 1 <= number <= sources]
+    return clean_text(str(data["reply"])).strip(), [number for number in numbers if 1 <= number <= sources]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from uuid import UUID
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk import events
@@ -33,7 +34,7 @@ from desk.drafting.summary import renew_summary
 from desk.drafting.written import WrittenDraft
 from desk.errors import ModelUnavailableError, NoEvidenceError
 from desk.escalation import escalate
-from desk.models import Decision, Draft, Ticket
+from desk.models import Decision, Draft, TenantSettings, Ticket
 from desk.policy.decide import decide, leave_to_person
 from desk.policy.presentation import Presentation, presentation_of
 from desk.policy.rules import channel_rules
@@ -228,8 +229,8 @@ class DraftingDesk:
                 is_live = ticket.channel in LIVE_CHANNELS
                 if is_live and await is_with_person(session, ticket):
                     finished = replace(finished, policy=leave_to_person(finished.policy))
-                if finished.policy.decision == "send" and await is_answered(session, ticket):
-                    finished = replace(finished, policy=leave_to_person(finished.policy, "answered"))
+                if finished.policy.decision == "send" and (why := await _not_by_machine(session, ticket)):
+                    finished = replace(finished, policy=leave_to_person(finished.policy, why))
                 fill_draft(draft, inputs, finished)
                 ticket.level, ticket.intent = finished.confidence.level, finished.evidence.intent.label
                 session.add_all(draft_sources(draft, finished.evidence, finished.written))
@@ -304,6 +305,19 @@ class _NoModels:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+async def _not_by_machine(session: AsyncSession, ticket: Ticket) -> str | None:
+    """Why what the policy let out must wait for a person after all, looked up where others cannot change it."""
+    if await is_answered(session, ticket):
+        return "answered"
+    if ticket.escalated_at is not None:
+        return "with_person"
+    await session.execute(select(TenantSettings.id).with_for_update())
+    rules = await channel_rules(session, ticket)
+    if rules.sent_today >= rules.daily_cap:
+        return "daily_cap"
+    return "ticket_cap" if rules.sent_on_ticket >= rules.ticket_cap else None
 
 
 async def _hold(session: AsyncSession, held: Claim) -> tuple[Draft, Ticket]:

@@ -144,6 +144,24 @@ async def test_of_two_agents_who_answer_without_a_draft_at_once_one_wins(databas
     assert sorted(type(answer).__name__ for answer in answers) == ["ConflictError", "Delivery"]
 
 
+async def test_an_approval_is_refused_while_another_reply_is_on_its_way(database: Database, actor: Actor) -> None:
+    ticket = await new_ticket(database, actor)
+    await _approve(database, actor, await ready_draft(database, actor, ticket))
+    await review.regenerate(database, actor, ticket.id, instruction="shorter", tone="")
+    second = await ready_draft(database, actor, ticket)
+    with pytest.raises(ConflictError, match="on its way"):
+        await _approve(database, actor, second)
+
+
+async def test_undo_after_the_customer_wrote_again_leaves_the_old_draft_stale(database: Database, actor: Actor) -> None:
+    ticket = await new_ticket(database, actor)
+    draft = await ready_draft(database, actor, ticket)
+    approval = await _approve(database, actor, draft)
+    await accept_message(database, actor, ticket.id, NewMessage("One more thing"), debounce_seconds=0)
+    await review.cancel_delivery(database, actor, approval.delivery.id)
+    assert (await reload(database, actor, Draft, draft.id)).state == "stale"
+
+
 async def test_after_the_window_undo_is_refused(database: Database, actor: Actor) -> None:
     draft = await ready_draft(database, actor, await new_ticket(database, actor))
     approval = await _approve(database, actor, draft, undo_seconds=0)

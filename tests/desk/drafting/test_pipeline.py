@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -278,3 +279,20 @@ async def test_a_draft_asked_for_after_a_reply_by_machine_waits_for_a_person(fre
     assert (draft.state, draft.policy["decision"], draft.policy["reasons"]) == ("ready", "suggest", ["answered"])
     async with fresh_database.transaction(actor.scope) as session:
         assert len((await session.execute(select(Delivery))).all()) == 1
+
+
+async def test_a_cap_holds_for_drafts_that_are_written_at_once(fresh_database: Database) -> None:
+    actor = await tenant_with_knowledge(fresh_database)
+    async with fresh_database.transaction(actor.scope) as session:
+        await set_channel_policy(
+            session, channel="rest", mode="threshold", threshold=10, daily_cap=1, ticket_cap=9, delay_seconds=5
+        )
+        await save_preferences(session, Preferences(escalation=EscalationRules(topics=())))
+    for _ in range(3):
+        await new_ticket(fresh_database, actor, "How long are my backups kept?")
+    desk = drafting(fresh_database, OneModel())
+    await asyncio.gather(*[desk.work(held) for held in await claim(fresh_database, "drafts", 10, 30)])
+    async with fresh_database.transaction(actor.scope) as session:
+        assert len((await session.execute(select(Delivery))).scalars().all()) == 1
+        reasons = [policy["reasons"] for policy in (await session.execute(select(Draft.policy))).scalars() if policy]
+    assert sum("daily_cap" in each for each in reasons) == 2
