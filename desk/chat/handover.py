@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk import events
 from desk.escalation import escalate
-from desk.models import Message, Ticket, TicketEvent
+from desk.models import Delivery, Ticket, TicketEvent
 
 NOTICE = "handed_over"
 
@@ -29,16 +29,16 @@ class Notice:
 
 
 async def is_with_person(session: AsyncSession, ticket: Ticket) -> bool:
-    """Whether the conversation is a person's: handed over, assigned, or last answered by one."""
+    """Whether the conversation is a person's: handed over, assigned, or last answered by one, sent yet or not."""
     if ticket.escalated_at is not None or ticket.assignee_id is not None:
         return True
     newest = await session.execute(
-        select(Message.author)
-        .where(Message.ticket_id == ticket.id, Message.author.in_(("agent", "machine")))
-        .order_by(Message.seq.desc())
+        select(Delivery.is_automatic)
+        .where(Delivery.ticket_id == ticket.id, Delivery.state.not_in(("cancelled", "failed")))
+        .order_by(Delivery.id.desc())
         .limit(1)
     )
-    return newest.scalar_one_or_none() == "agent"
+    return newest.scalar_one_or_none() is False
 
 
 async def hand_over(session: AsyncSession, ticket: Ticket, reason: str, actor: str = "desk") -> bool:

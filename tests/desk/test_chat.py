@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import update
 
 from desk.drafting.pipeline import DraftingDesk
 from desk.installation import Installation
+from desk.models import Ticket
 from tests.desk.api.world import call, close_undo_windows, do_due_work
 from tests.desk.conftest import Client, Person
 from tests.desk.live_chat import ANSWER, HARD, QUESTION, configure, publish_faq, worker
@@ -112,8 +114,73 @@ async def test_once_a_person_has_it_the_machine_keeps_quiet_until_the_agent_has_
     await close_undo_windows(installation, owner)
     transcript = await call(client, owner, "GET", f"/sessions/{first['session_id']}/transcript")
     assert transcript["messages"][-1]["body"] == reply["body"]
+    assert (await call(client, owner, "GET", f"/tickets/{first['ticket_id']}"))["escalated_at"] is None
     third = await ask(client, owner, QUESTION, session_id=first["session_id"])
     assert third["escalate"] is True
+    assert (await drafted(client, owner, third))["policy"]["reasons"][0] == "with_person"
+
+
+async def drafted(client: Client, person: Person, answered: dict[str, Any]) -> dict[str, Any]:
+    """The ticket's newest draft, once it is written."""
+    for _ in range(100):
+        draft: dict[str, Any] | None = (await ticket_of(client, person, answered))["current_draft"]
+        if draft is not None and draft["state"] != "writing":
+            return draft
+        await asyncio.sleep(0.05)
+    pytest.fail("no draft was written")
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_conversation_that_somebody_has_taken_is_not_answered_by_machine(client: Client, owner: Person) -> None:
+    await publish_faq(client, owner)
+    other = "Where are your data centres?"
+    await publish_faq(client, owner, other, "They are in Frankfurt and Tallinn.")
+    answered = await ask(client, owner, QUESTION)
+    assignee = {"assignee": str(owner.actor.user_id)}
+    await call(client, owner, "PATCH", f"/tickets/{answered['ticket_id']}", json=assignee)
+    again = await ask(client, owner, other, session_id=answered["session_id"])
+    assert again["escalate"] is True
+    assert (await drafted(client, owner, again))["state"] == "ready"
+
+
+async def test_an_answer_that_still_waits_is_held_back_when_a_person_is_asked_for(
+    client: Client, owner: Person, installation: Installation
+) -> None:
+    """The channel's delay is longer than anybody waits: the person was promised, so the machine keeps quiet."""
+    await publish_faq(client, owner)
+    policy = {"mode": "off", "threshold": 75, "delay_seconds": 3600, "daily_cap": 100, "ticket_cap": 3}
+    await call(client, owner, "PUT", "/policy", json={"channels": [{"channel": "chat", **policy, "faq_send": True}]})
+    await configure(installation, owner, "chat", answer_seconds=0)
+    answered = await ask(client, owner, QUESTION)
+    assert answered["escalate"] is True
+    await call(client, owner, "PATCH", f"/tickets/{answered['ticket_id']}", json={"status": "open"})
+    async with worker(installation):
+        assert (await drafted(client, owner, answered))["state"] == "ready"
+    second = await ask(client, owner, QUESTION)
+    async with installation.database.transaction(owner.actor.scope) as session:
+        await session.execute(
+            update(Ticket).where(Ticket.id == UUID(second["ticket_id"])).values(escalated_at=None, priority="normal")
+        )
+    async with worker(installation):
+        assert (await drafted(client, owner, second))["state"] == "approved"
+    escalation = {"session_id": second["session_id"], "reason": "agent_asked"}
+    await call(client, owner, "POST", "/escalate", json=escalation)
+    await close_undo_windows(installation, owner)
+    ticket = await ticket_of(client, owner, second)
+    assert ticket["current_draft"]["state"] == "ready"
+    assert [line["from"] for line in ticket["messages"]] == ["customer"]
+    assert ticket["waiting_since"] is not None
+
+
+@pytest.mark.usefixtures("working")
+async def test_each_question_of_a_session_is_answered_for_itself(client: Client, owner: Person) -> None:
+    """The title of the ticket is the first question; it must not be read into the second."""
+    long = "Which nameservers does my domain need before the website can move to your cluster?"
+    await publish_faq(client, owner, long, "Use the nameservers ns1 and ns2.")
+    await publish_faq(client, owner)
+    first = await ask(client, owner, long)
+    second = await ask(client, owner, QUESTION, session_id=first["session_id"])
+    assert (first["answer"], second["answer"]) == ("Use the nameservers ns1 and ns2.", ANSWER)
 
 
 async def test_nobody_waits_longer_than_the_time_and_a_late_draft_is_left_to_the_person(

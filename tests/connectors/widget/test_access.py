@@ -163,7 +163,9 @@ async def test_a_signed_user_takes_this_browsers_conversation_along_and_finds_th
     elsewhere = Visitor(client, visitor.key)
     await elsewhere.begin()
     await elsewhere.write("From my telephone")
+    stale = Visitor(client, visitor.key, token=elsewhere.token)
     elsewhere.token = (await elsewhere.call("POST", "/identify", json=signed)).json()["token"]
+    assert (await stale.call("GET", "/conversations")).status_code == 401
     assert len((await elsewhere.call("GET", "/conversations")).json()["conversations"]) == 2
     assert len((await visitor.call("GET", "/conversations")).json()["conversations"]) == 2
     tickets = (await call(client, owner, "GET", "/tickets"))["items"]
