@@ -140,7 +140,8 @@ async def test_a_conversation_that_somebody_has_taken_is_not_answered_by_machine
     await call(client, owner, "PATCH", f"/tickets/{answered['ticket_id']}", json=assignee)
     again = await ask(client, owner, other, session_id=answered["session_id"])
     assert again["escalate"] is True
-    assert (await drafted(client, owner, again))["state"] == "ready"
+    draft = await drafted(client, owner, again)
+    assert (draft["state"], draft["policy"]["decision"]) == ("ready", "suggest")
 
 
 async def test_an_answer_that_still_waits_is_held_back_when_a_person_is_asked_for(
