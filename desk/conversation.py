@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from desk.db.leases import database_time
+from desk.db.leases import Claim, LostLeaseError, database_time, hold
 from desk.errors import NotFoundError
-from desk.models import Message, Ticket
+from desk.models import Delivery, Draft, Message, Review, Ticket
 
+_OfTicket = TypeVar("_OfTicket", Draft, Delivery, Review)
 LIVE_CHANNELS = frozenset({"chat", "widget"})
 """Where somebody waits in front of a screen, writes messages without a subject, and is told what happens."""
+
+
+async def hold_with_ticket(session: AsyncSession, row_type: type[_OfTicket], held: Claim) -> tuple[_OfTicket, Ticket]:
+    """A claimed row and its ticket, both locked: ticket first, row second, as everyone locks.
+
+    Raises LostLeaseError when the row is gone or was claimed again.
+    """
+    found = await session.get(row_type, held.row_id)
+    if found is None:
+        raise LostLeaseError(f"{held.kind} {held.row_id} is gone")
+    ticket = await lock_ticket(session, found.ticket_id)
+    return await hold(session, row_type, held), ticket
 
 
 async def lock_ticket(session: AsyncSession, ticket_id: UUID) -> Ticket:

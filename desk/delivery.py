@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from desk import events
 from desk.accounts.identity import Actor
 from desk.chat.handover import is_with_person
-from desk.conversation import LIVE_CHANNELS, append_message, lock_ticket
-from desk.db.leases import Claim, LostLeaseError, database_time, due_in, finish, hold
+from desk.conversation import LIVE_CHANNELS, append_message, hold_with_ticket, lock_ticket
+from desk.db.leases import Claim, LostLeaseError, database_time, due_in, finish
 from desk.db.unit_of_work import Database, announce, wake
 from desk.drafting.requests import has_current
 from desk.errors import ConflictError, InvalidInputError, NotFoundError, SettingMissingError
@@ -47,7 +47,7 @@ class DeliveryDesk:
 
     async def _begin(self, held: Claim) -> tuple[OutgoingReply, Channel, bool] | None:
         async with self._database.transaction(held.scope) as session:
-            delivery, ticket = await _hold(session, held)
+            delivery, ticket = await hold_with_ticket(session, Delivery, held)
             if delivery.state not in {"pending", "sending"}:
                 finish(delivery)
                 return None
@@ -78,7 +78,7 @@ class DeliveryDesk:
     async def _record(self, held: Claim, outcome: SendOutcome) -> None:
         try:
             async with self._database.transaction(held.scope) as session:
-                delivery, ticket = await _hold(session, held)
+                delivery, ticket = await hold_with_ticket(session, Delivery, held)
                 if delivery.state != "sending":
                     return
                 delivery.provider_id = outcome.provider_id or delivery.provider_id
@@ -93,15 +93,6 @@ class DeliveryDesk:
         except LostLeaseError:
             # Our call outlived the lease: the row was taken over as `sending` and will be looked up, not resent.
             return
-
-
-async def _hold(session: AsyncSession, held: Claim) -> tuple[Delivery, Ticket]:
-    """Ticket first, delivery second: everyone locks in this order. Raises LostLeaseError."""
-    found = await session.get(Delivery, held.row_id)
-    if found is None:
-        raise LostLeaseError(f"delivery {held.row_id}")
-    ticket = await lock_ticket(session, found.ticket_id)
-    return await hold(session, Delivery, held), ticket
 
 
 async def _stop_reason(session: AsyncSession, delivery: Delivery, ticket: Ticket) -> str | None:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
@@ -119,28 +119,19 @@ async def reply(
 
 async def _being_answered(session: AsyncSession, ticket: Ticket) -> bool:
     """Whether a reply to the newest customer message waits to be sent, or is being sent. The ticket must be locked."""
-    found = await session.execute(
-        select(Delivery.id)
-        .where(
-            Delivery.ticket_id == ticket.id,
-            Delivery.inbound_seq == ticket.last_inbound_seq,
-            Delivery.state.in_(("pending", "sending")),
-        )
-        .limit(1)
-    )
-    return found.scalar_one_or_none() is not None
+    return await _has_reply(session, ticket, Delivery.state.in_(("pending", "sending")))
 
 
 async def is_answered(session: AsyncSession, ticket: Ticket) -> bool:
     """Whether a person has replied to the newest customer message, or the machine was ever about to: then nothing
     goes out by machine any more. The ticket must be locked."""
+    return await _has_reply(session, ticket, Delivery.is_automatic | Delivery.state.not_in(("cancelled", "failed")))
+
+
+async def _has_reply(session: AsyncSession, ticket: Ticket, counts: ColumnElement[bool]) -> bool:
     found = await session.execute(
         select(Delivery.id)
-        .where(
-            Delivery.ticket_id == ticket.id,
-            Delivery.inbound_seq == ticket.last_inbound_seq,
-            Delivery.is_automatic | Delivery.state.not_in(("cancelled", "failed")),
-        )
+        .where(Delivery.ticket_id == ticket.id, Delivery.inbound_seq == ticket.last_inbound_seq, counts)
         .limit(1)
     )
     return found.scalar_one_or_none() is not None

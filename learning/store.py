@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from desk import events
-from desk.conversation import lock_ticket
+from desk.conversation import hold_with_ticket
 from desk.db.index_log import put_items
 from desk.db.leases import Claim, database_time, finish, hold
 from desk.db.tenancy import Scope
@@ -36,12 +36,11 @@ class ReviewLearner:
             if review.state != "waiting" or review.learns == "none":
                 finish(review)
                 return
-            question, ticket_id = review.question, review.ticket_id
+            question = review.question
         vectors = await self._embedder.embed([question_text(question)])
         async with self._database.transaction(Scope(tenant_id)) as session:
             # The ticket first, as everyone does: an undo that came in time then wins.
-            await lock_ticket(session, ticket_id)
-            review = await hold(session, Review, held)
+            review, _ = await hold_with_ticket(session, Review, held)
             if review.state != "waiting":
                 finish(review)
                 return

@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from desk import events
 from desk.accounts.preferences import load_preferences
 from desk.chat.handover import hand_over, is_with_person
-from desk.conversation import LIVE_CHANNELS, lock_ticket
-from desk.db.leases import Claim, LostLeaseError, due_in, finish, hold
+from desk.conversation import LIVE_CHANNELS, hold_with_ticket
+from desk.db.leases import Claim, LostLeaseError, due_in, finish
 from desk.db.unit_of_work import Database, announce
 from desk.drafting.checks import Check, run_checks
 from desk.drafting.context import DraftContext, load_context
@@ -97,7 +97,7 @@ class DraftingDesk:
 
     async def _prepare(self, held: Claim) -> tuple[DraftContext, DraftingInputs] | None:
         async with self._database.transaction(held.scope) as session:
-            draft, ticket = await _hold(session, held)
+            draft, ticket = await hold_with_ticket(session, Draft, held)
             if draft.state != "writing":
                 finish(draft)
                 return None
@@ -223,7 +223,7 @@ class DraftingDesk:
     async def _save(self, held: Claim, context: DraftContext, inputs: DraftingInputs, finished: FinishedDraft) -> None:
         try:
             async with self._database.transaction(held.scope) as session:
-                draft, ticket = await _hold(session, held)
+                draft, ticket = await hold_with_ticket(session, Draft, held)
                 if draft.state != "writing" or draft.based_on_seq != ticket.last_inbound_seq:
                     return
                 is_live = ticket.channel in LIVE_CHANNELS
@@ -279,7 +279,7 @@ class DraftingDesk:
         """Try again soon when a model may come back; after that say plainly that there is no draft."""
         try:
             async with self._database.transaction(held.scope) as session:
-                draft, ticket = await _hold(session, held)
+                draft, ticket = await hold_with_ticket(session, Draft, held)
                 session.add_all(model_calls(draft.id, attempts))
                 draft.last_error = reason
                 if attempts and draft.attempts < MOST_ATTEMPTS:
@@ -318,12 +318,3 @@ async def _not_by_machine(session: AsyncSession, ticket: Ticket) -> str | None:
     if rules.sent_today >= rules.daily_cap:
         return "daily_cap"
     return "ticket_cap" if rules.sent_on_ticket >= rules.ticket_cap else None
-
-
-async def _hold(session: AsyncSession, held: Claim) -> tuple[Draft, Ticket]:
-    """Ticket first, draft second: everyone locks in this order. Raises LostLeaseError."""
-    found = await session.get(Draft, held.row_id)
-    if found is None:
-        raise LostLeaseError(f"draft {held.row_id}")
-    ticket = await lock_ticket(session, found.ticket_id)
-    return await hold(session, Draft, held), ticket

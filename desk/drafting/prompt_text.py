@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from desk.drafting.context import DraftContext
-from desk.drafting.prompts import PromptText
+from desk.drafting.prompts import PLACEHOLDER, PromptText
 from desk.ports import ChatTurn, Hit
-
-_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
 def fill(template: str, **values: str) -> str:
     """Put values into a template. A value that itself looks like a placeholder stays as it is."""
-    return _PLACEHOLDER.sub(lambda match: values.get(match.group(1), match.group()), template)
+    return PLACEHOLDER.sub(lambda match: values.get(match.group(1), match.group()), template)
 
 
 def render_turns(prompt: PromptText, context: DraftContext, hits: tuple[Hit, ...], tone: str) -> tuple[ChatTurn, ...]:

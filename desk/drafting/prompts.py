@@ -15,7 +15,7 @@ from desk.db.unit_of_work import Database
 from desk.errors import InvalidInputError, NotAllowedError, NotFoundError, SettingMissingError
 from desk.models import GLOBAL_TENANT_ID, PromptVersion, TenantSettings
 
-_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 ALLOWED = {
     "system_prompt": frozenset({"tone"}),
     "context_template": frozenset({"context"}),
@@ -62,7 +62,7 @@ def check_prompt(prompt: PromptText) -> None:
         if not template.strip() or len(template) > LONGEST_TEMPLATE:
             msg = f"{field} must have 1 to {LONGEST_TEMPLATE:,} characters"
             raise InvalidInputError(msg)
-        unknown = sorted(set(_PLACEHOLDER.findall(template)) - allowed)
+        unknown = sorted(set(PLACEHOLDER.findall(template)) - allowed)
         if unknown:
             listed = ", ".join(f"{{{name}}}" for name in sorted(allowed))
             msg = f"{field} knows only {listed}; {{{unknown[0]}}} would stay empty"
