@@ -184,7 +184,8 @@ def test_from_a_ticket_to_a_learned_reply_by_keyboard(  # noqa: PLR0915 - one ho
     page.keyboard.type(ADDED)
     expect(page.locator("#learning")).not_to_be_empty()
     page.keyboard.press("Control+Enter")
-    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    # The reply in the conversation carries an Undo of its own while the conversation stays in view.
+    expect(page.locator("#toasts").get_by_role("button", name="Undo")).to_be_visible()
 
     wait_for(lambda: callbacks.received, 30)
     (reply,) = callbacks.received
