@@ -1,0 +1,67 @@
+"""What the core asks of the packages around it: protocols and the frozen messages they exchange.
+
+Adapters live in `retrieval`, `learning` and `connectors`; `desk.wiring` binds them. Import from here; the modules only
+keep each subject in one place.
+"""
+
+from __future__ import annotations
+
+from desk.ports.channels import Channel, OutgoingReply, SendOutcome
+from desk.ports.clock import Clock
+from desk.ports.documents import DocumentIndexer
+from desk.ports.embeddings import Embedder, Vectors
+from desk.ports.faqs import FaqFound, FaqLane, FaqMatch
+from desk.ports.language_models import ChatModel, ChatModels, ChatReply, ChatRequest, ChatTurn, ModelAttempt
+from desk.ports.learning import Calibration, EditAnalyser, EditAnalysis, EditChange, Learner
+from desk.ports.retrieval import (
+    Confidence,
+    ConfidenceParts,
+    ConfidenceSettings,
+    Evidence,
+    Hit,
+    IntentDescription,
+    IntentGuess,
+    Level,
+    Question,
+    Retriever,
+    SourceKind,
+    SourceWeights,
+    Span,
+)
+
+__all__ = [
+    "Calibration",
+    "Channel",
+    "ChatModel",
+    "ChatModels",
+    "ChatReply",
+    "ChatRequest",
+    "ChatTurn",
+    "Clock",
+    "Confidence",
+    "ConfidenceParts",
+    "ConfidenceSettings",
+    "DocumentIndexer",
+    "EditAnalyser",
+    "EditAnalysis",
+    "EditChange",
+    "Embedder",
+    "Evidence",
+    "FaqFound",
+    "FaqLane",
+    "FaqMatch",
+    "Hit",
+    "IntentDescription",
+    "IntentGuess",
+    "Learner",
+    "Level",
+    "ModelAttempt",
+    "OutgoingReply",
+    "Question",
+    "Retriever",
+    "SendOutcome",
+    "SourceKind",
+    "SourceWeights",
+    "Span",
+    "Vectors",
+]

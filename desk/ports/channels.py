@@ -1,0 +1,49 @@
+"""How an approved reply leaves the desk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingReply:
+    """Everything a channel needs, frozen when the reply was approved."""
+
+    delivery_id: UUID
+    tenant_id: UUID
+    ticket_id: UUID
+    attempt: int
+    recipient: Mapping[str, Any]
+    """As the inbound message gave it; the channel's own shape."""
+    configuration: Mapping[str, Any]
+    """The connection's settings, secrets decrypted."""
+    subject: str
+    body: str
+    external_ticket_id: str | None
+    approved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SendOutcome:
+    result: Literal["sent", "failed", "retry", "uncertain"]
+    """`retry` only when it was surely not accepted; `uncertain` when nobody can know."""
+    detail: str = ""
+    provider_id: str | None = None
+    retry_after_seconds: float | None = None
+
+
+class Channel(Protocol):
+    @property
+    def kind(self) -> str: ...
+
+    async def send(self, reply: OutgoingReply) -> SendOutcome:
+        """Hand the reply over once. Never raises for what the other side does."""
+        ...
+
+    async def reconcile(self, reply: OutgoingReply) -> SendOutcome:
+        """Look up an uncertain reply; `uncertain` again when it cannot be looked up."""
+        ...

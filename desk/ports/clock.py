@@ -1,0 +1,12 @@
+"""The time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The current time, always with a zone (UTC)."""
+        ...

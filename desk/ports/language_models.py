@@ -1,0 +1,70 @@
+"""Language models: one request, one JSON object, every paid try on record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ChatTurn:
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    turns: tuple[ChatTurn, ...]
+    temperature: float
+    max_tokens: int
+    json_schema_name: str
+    json_schema: Mapping[str, Any]
+    """The answer must be one JSON object of this schema."""
+    safety_identifier: str
+    """A hash of tenant and customer; never an address."""
+    deadline_seconds: float = 60.0
+    """For the whole chain, retries and fallbacks included."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAttempt:
+    """One paid call or try, for the ledger and for 'why no draft'."""
+
+    provider: str
+    model: str
+    outcome: Literal["answered", "invalid", "refused", "rate_limited", "timeout", "unreachable", "error", "skipped"]
+    detail: str
+    tokens_in: int
+    tokens_out: int
+    usd: Decimal
+    milliseconds: float
+    estimated: bool = False
+    """Token counts are our estimate because the server gave none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatReply:
+    data: Mapping[str, Any]
+    """The parsed JSON object, valid against the schema."""
+    provider: str
+    model: str
+    attempts: tuple[ModelAttempt, ...]
+
+
+class ChatModel(Protocol):
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """Ask the chain. Raises ModelUnavailableError carrying every ModelAttempt when nobody answered."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class ChatModels(Protocol):
+    async def for_tenant(self, tenant_id: UUID) -> ChatModel | None:
+        """The tenant's own chain, else the installation's; None when the desk works without a model."""
+        ...
+
+    async def close(self) -> None: ...

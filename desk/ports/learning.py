@@ -1,0 +1,59 @@
+"""What is learned from what people changed (design section 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+from uuid import UUID
+
+from desk.ports.retrieval import Evidence, Span
+
+
+@dataclass(frozen=True, slots=True)
+class EditChange:
+    kind: str
+    """number, date, amount, duration, url, email, phone, entity, negation, modality, promise, step_added,
+    step_removed, apology, tone, greeting, formatting, wording."""
+    before: str
+    after: str
+    span_before: Span
+    """In the draft as it was given, before anything was stripped."""
+    span_after: Span
+    meaning: bool
+    """Whether this change alone alters what the customer is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class EditAnalysis:
+    similarity: float
+    """Levenshtein similarity of the two texts without greeting, signature and quoted mail, in [0, 1]."""
+    meaning_changed: bool
+    changes: tuple[EditChange, ...]
+    verdict: Literal["example", "correction"]
+    notes: str
+    """One line a person understands: what to do and not to do next time."""
+
+
+class Calibration(Protocol):
+    """How likely it is that an agent would send a draft unchanged in meaning, from the tenant's own reviews."""
+
+    def features(self, evidence: Evidence, body: str, writer: str) -> tuple[float, ...]: ...
+
+    async def probability(self, tenant_id: UUID, features: tuple[float, ...]) -> float | None:
+        """None until the tenant has reviewed enough drafts for a probability to mean anything."""
+        ...
+
+
+class Learner(Protocol):
+    async def learn(self, tenant_id: UUID, review_id: UUID, fence: int) -> None:
+        """Store the example or correction of a review whose undo window has closed, searchable at once.
+
+        Done twice it stores one. Raises LostLeaseError when the fence is stale.
+        """
+        ...
+
+
+class EditAnalyser(Protocol):
+    def analyse(self, draft: str, sent: str) -> EditAnalysis:
+        """Pure and deterministic (design section 6)."""
+        ...
