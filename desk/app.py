@@ -16,7 +16,9 @@ from litestar.types import ControllerRouterHandler, Message, Scope
 from desk.accounts.identity import Actor
 from desk.accounts.sessions import STORE, session_config, session_store
 from desk.api import api_router
-from desk.api.widget import RECEPTION, Reception, WidgetController
+from desk.api.widget import WidgetController
+from desk.api.widget_conversations import WidgetConversationController
+from desk.api.widget_reception import RECEPTION, Reception
 from desk.installation import Installation
 from desk.web.authentication import AuthenticationMiddleware, current_actor
 from desk.web.edge import Edge
@@ -59,7 +61,14 @@ def create_app(
         return embedder_check
 
     app = Litestar(
-        route_handlers=[api_router(settings.maximum_upload_bytes), WidgetController, HealthController, metrics, *pages],
+        route_handlers=[
+            api_router(settings.maximum_upload_bytes),
+            WidgetController,
+            WidgetConversationController,
+            HealthController,
+            metrics,
+            *pages,
+        ],
         plugins=list(plugins),
         dependencies={
             "installation": Provide(provide_installation, sync_to_thread=False),
