@@ -7,6 +7,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import overload
 from uuid import UUID
 
@@ -19,7 +20,11 @@ _SATURATION = 0.9
 """k1 and b as usual for passages (Trotman, Puurula & Burgess 2014); our own measurement agrees."""
 _LENGTH_SHARE = 0.4
 _MOST_COUNTED = 65_535
-_SHORT_POSTINGS = 1_000
+_KEPT_GAINS_AN_ITEM = 16
+"""How much of the index may be kept as gains: for each item about a quarter of the terms of a passage."""
+_BYTES_A_TERM = 10
+"""Slot and count in the postings, and the id in the item's own list."""
+_BYTES_A_GAIN = 12
 _MOST_QUERY_TERMS = 64
 """Of a long question's known terms the rarest; the common ones behind them cost the most and say the least."""
 
@@ -49,38 +54,44 @@ class _Postings:
         del self.counts[at]
 
 
-_Weighed = tuple[float, int, _Postings]
-"""Weight, count in the query and postings of one term."""
+_Weighed = tuple[float, int, int]
+"""Weight, count in the query and id of one term."""
+_Gains = tuple[NDArray[np.intp], NDArray[np.float32]]
+"""Slots that have a term, and what each gains from it."""
 
 
 class LexicalMatch:
     """The scores of one query over a whole index, valid until the index changes."""
 
-    __slots__ = ("_items", "_scores", "_slot_of")
+    __slots__ = ("_items", "_slot_of", "scores")
 
     def __init__(self, scores: NDArray[np.float64], items: Sequence[UUID | None], slot_of: dict[UUID, int]) -> None:
-        self._scores = scores
+        self.scores = scores
+        """In [0, 1], one a slot."""
         self._items = items
         self._slot_of = slot_of
+
+    def best_slots(self, k: int) -> NDArray[np.intp]:
+        """Slots that share a term with the query: the best `k`, every tie for the last place included, in any order."""
+        matching = np.flatnonzero(self.scores)
+        if matching.size > k:
+            scores = self.scores[matching]
+            border = np.partition(scores, matching.size - k)[matching.size - k]
+            matching = matching[scores >= border]
+        return matching
 
     def top(self, k: int) -> list[tuple[UUID, float]]:
         """The best `k` items that share a term with the query, best first; ties in the order of their ids."""
         if k < 1:
             return []
-        matching = np.flatnonzero(self._scores)
-        if matching.size > k:
-            scores = self._scores[matching]
-            border = np.partition(scores, matching.size - k)[matching.size - k]
-            matching = matching[scores >= border]
-        found = [
-            (item, float(self._scores[slot])) for slot in matching.tolist() if (item := self._items[slot]) is not None
-        ]
+        slots: list[int] = self.best_slots(k).tolist()
+        found = [(item, float(self.scores[slot])) for slot in slots if (item := self._items[slot]) is not None]
         found.sort(key=lambda pair: (-pair[1], pair[0]))
         return found[:k]
 
     def of(self, item_id: UUID) -> float:
         """The score of one item of the index, in [0, 1]. Raises KeyError for an unknown item."""
-        return float(self._scores[self._slot_of[item_id]])
+        return float(self.scores[self._slot_of[item_id]])
 
 
 class LexicalIndex:
@@ -102,6 +113,10 @@ class LexicalIndex:
         self._free: list[int] = []
         self._lengths = np.zeros(0, dtype=np.float32)
         self._total_length = 0
+        self._total_terms = 0
+        """Distinct terms of each item, added up."""
+        self._gains: dict[int, _Gains] = {}
+        self._kept_gains = 0
 
     def __len__(self) -> int:
         return len(self._slot_of)
@@ -112,18 +127,28 @@ class LexicalIndex:
     @property
     def nbytes(self) -> int:
         """Bytes of postings, term lists and lengths; the vocabulary's strings are not counted."""
-        postings = sum(len(one.slots) * one.slots.itemsize * 3 // 2 for one in self._postings.values())
-        return postings + sum(len(one) * one.itemsize for one in self._terms_of) + self._lengths.nbytes
+        return self._total_terms * _BYTES_A_TERM + self._lengths.nbytes + self._kept_gains * _BYTES_A_GAIN
+
+    def slot_of(self, item_id: UUID) -> int:
+        """Where an item's score stands in a match; stays until the item is removed. Raises KeyError."""
+        return self._slot_of[item_id]
+
+    @property
+    def slots(self) -> int:
+        """Scores in a match; those of slots that no item has are 0."""
+        return len(self._items)
 
     def add(self, item_id: UUID, text: str) -> None:
         """Index a text under its id, in place of the text it had."""
         self.remove(item_id)
+        self._forget_gains()
         counts = Counter(search_terms(text))
         slot = self._take_slot(item_id)
         term_ids = array("I", [self._id_of(term) for term in counts])
         for term_id, count in zip(term_ids, counts.values(), strict=True):
             self._postings[term_id].put(slot, count)
         self._terms_of[slot] = term_ids
+        self._total_terms += len(term_ids)
         length = counts.total()
         self._lengths[slot] = length
         self._total_length += length
@@ -133,6 +158,8 @@ class LexicalIndex:
         slot = self._slot_of.pop(item_id, None)
         if slot is None:
             return
+        self._forget_gains()
+        self._total_terms -= len(self._terms_of[slot])
         for term_id in self._terms_of[slot]:
             postings = self._postings[term_id]
             postings.drop(slot)
@@ -151,7 +178,7 @@ class LexicalIndex:
 
     def match(self, text: str) -> LexicalMatch:
         """Score every item at once, for callers that need more than the best ones."""
-        query = Counter(search_terms(text))
+        query = _counted(text)
         scores = self._scores(query) if query and self._slot_of else np.zeros(len(self._items))
         return LexicalMatch(scores, self._items, self._slot_of)
 
@@ -163,25 +190,42 @@ class LexicalIndex:
         unknown, known = self._weighed(query, items)
         best = sum(weight * count / (count + query_norm) for weight, count, _ in known)
         best += sum(unknown * count / (count + query_norm) for term, count in query.items() if term not in self._ids)
-        norms = _length_norm(self._lengths[: len(self._items)] / np.float32(average))
-        scores = _gained([entry for entry in known if len(entry[2].slots) <= _SHORT_POSTINGS], norms)
-        for weight, _, postings in known:
-            if len(postings.slots) > _SHORT_POSTINGS:
-                slots = np.frombuffer(postings.slots, dtype=np.uint32)
-                counts = np.frombuffer(postings.counts, dtype=np.uint16).astype(np.float32)
-                scores[slots] += np.float32(weight) * counts / (counts + norms[slots])
-        return np.minimum(scores / best, 1.0, out=scores)
+        if not known:
+            return np.zeros(len(self._items))
+        gains = [self._gains.get(term_id) or self._gained(term_id, weight, average) for weight, _, term_id in known]
+        # One pass over all terms: a call a term would take longer than its sums.
+        slots, gained = np.concatenate([one for one, _ in gains]), np.concatenate([one for _, one in gains])
+        scores = np.bincount(slots, weights=gained, minlength=len(self._items))
+        scores /= best
+        return np.minimum(scores, 1.0, out=scores)
+
+    def _gained(self, term_id: int, weight: float, average: float) -> _Gains:
+        """Kept until the index changes: questions of a tenant share their words."""
+        postings = self._postings[term_id]
+        slots = np.frombuffer(postings.slots, dtype=np.uint32).astype(np.intp)
+        counts = np.frombuffer(postings.counts, dtype=np.uint16).astype(np.float32)
+        norms = _length_norm(self._lengths[slots] / np.float32(average))
+        gains: _Gains = slots, (weight * counts / (counts + norms)).astype(np.float32, copy=False)
+        if self._kept_gains > max(_KEPT_GAINS_AN_ITEM * len(self._slot_of), _MOST_QUERY_TERMS):
+            self._forget_gains()
+        self._gains[term_id] = gains
+        self._kept_gains += len(slots)
+        return gains
+
+    def _forget_gains(self) -> None:
+        if self._gains:
+            self._gains.clear()
+            self._kept_gains = 0
 
     def _weighed(self, query: Counter[str], items: int) -> tuple[float, list[_Weighed]]:
-        """The weight of a term no item has, and weight, count in the query and postings of the known ones."""
+        """The weight of a term no item has, and weight, count in the query and id of the known ones."""
         known = [
-            (_weight(len(postings.slots), items), count, postings)
+            (_weight(len(self._postings[term_id].slots), items), count, term_id)
             for term, count in query.items()
             if (term_id := self._ids.get(term)) is not None
-            for postings in (self._postings[term_id],)
         ]
         if len(known) > _MOST_QUERY_TERMS:
-            known.sort(key=lambda entry: (-entry[0], entry[2].term))
+            known.sort(key=lambda entry: (-entry[0], self._postings[entry[2]].term))
             del known[_MOST_QUERY_TERMS:]
         return _weight(0, items), known
 
@@ -210,15 +254,10 @@ class LexicalIndex:
         return slot
 
 
-def _gained(known: Sequence[_Weighed], norms: NDArray[np.float32]) -> NDArray[np.float64]:
-    """What each slot gains from terms with few postings, in one go: a call per term takes longer than its sums."""
-    if not known:
-        return np.zeros(len(norms), dtype=np.float64)
-    slots = np.frombuffer(b"".join([postings.slots for _, _, postings in known]), dtype=np.uint32)
-    counts = np.frombuffer(b"".join([postings.counts for _, _, postings in known]), dtype=np.uint16)
-    weights = np.repeat([weight for weight, _, _ in known], [len(postings.slots) for _, _, postings in known])
-    gained = np.bincount(slots, weights=weights * counts / (counts + norms[slots]), minlength=len(norms))
-    return gained.astype(np.float64, copy=False)
+@lru_cache(maxsize=8)
+def _counted(text: str) -> Counter[str]:
+    """Of one question, which is asked of several sources; not to be changed."""
+    return Counter(search_terms(text))
 
 
 def _weight(frequency: int, items: int) -> float:

@@ -24,6 +24,8 @@ class SourceIndex:
     def __init__(self, dimension: int) -> None:
         self._vectors = VectorArena(dimension)
         self._words = LexicalIndex()
+        self._slot_of_row = np.zeros(0, dtype=np.intp)
+        self._row_of_slot = np.zeros(0, dtype=np.intp)
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -36,7 +38,7 @@ class SourceIndex:
     def nbytes(self) -> int:
         """Bytes of vectors and postings; ids and the vocabulary's strings are not counted."""
         with self._lock:
-            return self._vectors.nbytes + self._words.nbytes
+            return self._vectors.nbytes + self._words.nbytes + 2 * self._slot_of_row.nbytes
 
     def upsert(self, item_id: UUID, text: str, vector: NDArray[np.float32]) -> None:
         """Put an item in, or in the place of the one with its id.
@@ -46,12 +48,18 @@ class SourceIndex:
         with self._lock:
             self._vectors.upsert(item_id, vector)
             self._words.add(item_id, text)
+            self._pair(self._vectors.row_of(item_id), self._words.slot_of(item_id))
 
     def remove(self, item_id: UUID) -> None:
         """Take an item out; one that is not there is no error."""
         with self._lock:
+            if item_id not in self._words:
+                return
+            row, last = self._vectors.row_of(item_id), len(self._vectors) - 1
             self._vectors.remove(item_id)
             self._words.remove(item_id)
+            if row != last:
+                self._pair(row, int(self._slot_of_row[last]))
 
     def search(self, text: str, vector: NDArray[np.float32], k: int) -> list[Candidate]:
         """The best `k` items, best first, ties in the order of their ids.
@@ -63,17 +71,28 @@ class SourceIndex:
             return []
         reach = max(_REACH * k, _SHORTEST_LIST)
         with self._lock:
+            rows, cosines = self._vectors.nearest(vector, reach)
             match = self._words.match(text)
-            cosines = dict(self._vectors.search(vector, reach))
-            missing = [item_id for item_id, _ in match.top(reach) if item_id not in cosines]
-            cosines |= self._vectors.similarities(vector, missing)
-            found = [_judged(item_id, cosine, match.of(item_id)) for item_id, cosine in cosines.items()]
-        found.sort(key=lambda candidate: (-candidate.score, candidate.item_id))
-        return found[:k]
+            worded = self._row_of_slot[match.best_slots(reach)]
+            known = np.zeros(len(self._vectors), dtype=np.bool_)
+            known[rows] = True
+            further = worded[~known[worded]]
+            rows = np.concatenate((rows, further))
+            cosines = np.concatenate((cosines, self._vectors.cosines(vector, further))).astype(np.float64)
+            lexical = match.scores[self._slot_of_row[rows]]
+            scores = _fused(cosines, lexical)
+            if len(rows) > k:
+                best = np.flatnonzero(scores >= np.partition(scores, len(rows) - k)[len(rows) - k])
+                rows, cosines, lexical, scores = rows[best], cosines[best], lexical[best], scores[best]
+            items = [self._vectors.item_at(row) for row in rows.tolist()]
+        found = zip((-scores).tolist(), items, cosines.tolist(), lexical.tolist(), strict=True)
+        return [Candidate(item_id, -negated, dense, words) for negated, item_id, dense, words in sorted(found)[:k]]
 
-
-def _judged(item_id: UUID, cosine: float, lexical: float) -> Candidate:
-    return Candidate(item_id, fuse(cosine, lexical), cosine, lexical)
+    def _pair(self, row: int, slot: int) -> None:
+        """Remember that an item has this row of the vectors and this slot of the words."""
+        self._slot_of_row = _reaching(self._slot_of_row, row)
+        self._row_of_slot = _reaching(self._row_of_slot, slot)
+        self._slot_of_row[row], self._row_of_slot[slot] = slot, row
 
 
 def fuse(dense: float, lexical: float) -> float:
@@ -83,5 +102,16 @@ def fuse(dense: float, lexical: float) -> float:
     away from paraphrases that share none: with this blend short questions keep their order, and the
     thresholds on similarities keep their meaning. Measured with `retrieval.benchmarks.kb`.
     """
-    cosine = min(max(dense, 0.0), 1.0)
-    return cosine + _LEXICAL_LIFT * lexical * (1.0 - cosine)
+    return float(_fused(np.array([dense]), np.array([lexical]))[0])
+
+
+def _fused(dense: NDArray[np.float64], lexical: NDArray[np.float64]) -> NDArray[np.float64]:
+    cosines = np.clip(dense, 0.0, 1.0)
+    return cosines + _LEXICAL_LIFT * lexical * (1.0 - cosines)
+
+
+def _reaching(numbers: NDArray[np.intp], index: int) -> NDArray[np.intp]:
+    """The same numbers with room for one at `index`."""
+    if index < len(numbers):
+        return numbers
+    return np.concatenate((numbers, np.zeros(max(64, index + 1 - len(numbers), len(numbers) // 8), dtype=np.intp)))

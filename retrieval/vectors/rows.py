@@ -7,6 +7,8 @@ wherever they stand.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol, TypeVar, cast
 
 import numkong
@@ -21,6 +23,33 @@ Item = TypeVar("Item", bound=np.generic)
 
 RESCORE_BLOCK = 4_096
 """Rows widened to float32 at once: 6 MB at 384 dimensions."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedVector:
+    """A query as the layouts scan it."""
+
+    unit: Vectors
+    """Of length 1."""
+    steps: NDArray[np.int8]
+    """The same in 127 steps of its largest number, shape (1, dimension)."""
+
+
+@lru_cache(maxsize=8)
+def asked_vector(raw: bytes) -> AskedVector:
+    """Made once for all the arenas that are asked; `raw` are the bytes of a float32 vector. Raises ValueError."""
+    (unit,) = unit_rows(np.frombuffer(raw, dtype=np.float32)[np.newaxis])
+    steps = np.rint(unit * (127 / np.abs(unit).max())).astype(np.int8)
+    return AskedVector(unit, steps[np.newaxis])
+
+
+def unit_rows(rows: Vectors) -> Vectors:
+    """The rows at length 1. Raises ValueError for one that is zero or not finite."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+    if not (np.isfinite(lengths) & (lengths > 0)).all():
+        msg = "a vector is zero or has a number that is not finite"
+        raise ValueError(msg)
+    return rows / lengths[:, np.newaxis].astype(np.float32)
 
 
 class Rows(Protocol):
@@ -46,7 +75,7 @@ class Rows(Protocol):
         """A copy of the vectors at `indices`."""
         ...
 
-    def candidates(self, query: Vectors, count: int, wanted: int) -> Indices:
+    def candidates(self, asked: AskedVector, count: int, wanted: int) -> Indices:
         """Rows below `count` that hold the best `wanted` of them, every tie included, in any order."""
         ...
 
@@ -77,9 +106,9 @@ class FloatRows:
     def read(self, indices: Indices) -> Vectors:
         return self._matrix[indices]
 
-    def candidates(self, query: Vectors, count: int, wanted: int) -> Indices:
+    def candidates(self, asked: AskedVector, count: int, wanted: int) -> Indices:
         # BLAS may round equal rows differently, by some units of the last place.
-        return _best(self._matrix[:count] @ query, wanted, slack=1e-6)
+        return _best(self._matrix[:count] @ asked.unit, wanted, slack=1e-6)
 
 
 class QuantizedRows:
@@ -135,11 +164,8 @@ class QuantizedRows:
         vectors *= (self._scale[indices] / np.float32(254))[:, np.newaxis]
         return vectors
 
-    def candidates(self, query: Vectors, count: int, wanted: int) -> Indices:
-        steps = np.rint(query * (127 / np.abs(query).max())).astype(np.int8)
-        products = cast(
-            "NDArray[np.float64]", np.asarray(numkong.cdist(steps[np.newaxis], self._coarse[:count], "dot"))[0]
-        )
+    def candidates(self, asked: AskedVector, count: int, wanted: int) -> Indices:
+        products = cast("NDArray[np.float64]", np.asarray(numkong.cdist(asked.steps, self._coarse[:count], "dot"))[0])
         rescored = max(self.RESCORED, self.RESCORED_PER_WANTED * wanted)
         return _best(products * self._scale[:count], rescored, slack=0.0)
 
