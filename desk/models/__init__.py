@@ -11,7 +11,7 @@ from desk.models.accounts import (
     User,
 )
 from desk.models.base import GLOBAL_TENANT_ID, Row, TenantRow, Work
-from desk.models.chats import ChatSession, Visitor, WidgetArrival
+from desk.models.chats import ChatSession, ReplyNotice, Visitor, WidgetArrival
 from desk.models.drafts import Decision, Delivery, Draft, DraftSource, ModelCall, Review
 from desk.models.faqs import Faq, FaqPhrasing
 from desk.models.knowledge import (
@@ -26,6 +26,7 @@ from desk.models.knowledge import (
 )
 from desk.models.tickets import (
     Connection,
+    ConnectionWatch,
     Customer,
     CustomerIdentity,
     InboxEntry,
@@ -44,6 +45,7 @@ __all__ = [
     "ChatSession",
     "Chunk",
     "Connection",
+    "ConnectionWatch",
     "Correction",
     "Customer",
     "CustomerIdentity",
@@ -66,6 +68,7 @@ __all__ = [
     "ModelProvider",
     "ProcessHeartbeat",
     "PromptVersion",
+    "ReplyNotice",
     "Review",
     "RevokedToken",
     "Row",
