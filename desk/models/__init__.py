@@ -26,7 +26,6 @@ from desk.models.knowledge import (
 )
 from desk.models.tickets import (
     Connection,
-    ConnectionWatch,
     Customer,
     CustomerIdentity,
     InboxEntry,
@@ -45,7 +44,6 @@ __all__ = [
     "ChatSession",
     "Chunk",
     "Connection",
-    "ConnectionWatch",
     "Correction",
     "Customer",
     "CustomerIdentity",
