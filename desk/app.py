@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from litestar import Litestar, Request
+from litestar import Litestar, Request, Router
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -22,6 +22,7 @@ from desk.api.widget_reception import RECEPTION, Reception
 from desk.installation import Installation
 from desk.web.authentication import AuthenticationMiddleware, current_actor
 from desk.web.edge import Edge
+from desk.web.files import FileController
 from desk.web.forgery import ForgeryGuard
 from desk.web.health import EmbedderCheck, HealthController
 from desk.web.metrics import RequestMetrics, metrics
@@ -67,6 +68,7 @@ def create_app(
             WidgetConversationController,
             HealthController,
             metrics,
+            Router("/", route_handlers=[FileController], request_max_body_size=settings.maximum_attachment_bytes),
             *pages,
         ],
         plugins=list(plugins),

@@ -13,6 +13,7 @@ from desk.db.roles import DatabaseAddress
 from desk.db.unit_of_work import Database
 from desk.delivery import DeliveryDesk
 from desk.drafting.pipeline import DraftingDesk
+from desk.files import FileLinks
 from desk.live import LiveHub
 from desk.ports import (
     ChatModels,
@@ -24,6 +25,7 @@ from desk.ports import (
     IntentDescription,
     Learner,
     Retriever,
+    Storage,
 )
 from desk.settings import Settings
 
@@ -49,3 +51,5 @@ class Installation:
     """Embeds a batch of a tenant's items again that only another model has embedded; how many it did."""
     drafting: DraftingDesk
     deliveries: DeliveryDesk
+    storage: Storage
+    files: FileLinks

@@ -60,6 +60,17 @@ SETTINGS = (
     Setting("DESK_WORKER_CONCURRENCY", "4", "Pieces of work one worker does at once."),
     Setting("DESK_WEB_WORKERS", "1", "Web processes."),
     Setting("DESK_MAXIMUM_UPLOAD_MB", "20", "Largest document upload."),
+    Setting("DESK_MAXIMUM_ATTACHMENT_MB", "10", "Largest file in a message."),
+    Setting("DESK_MAXIMUM_ATTACHMENTS", "10", "Most files in one message."),
+    Setting("DESK_STORAGE_BUCKET", None, "S3 bucket for files; unset: the folder `files` in the data folder."),
+    Setting(
+        "DESK_STORAGE_ENDPOINT",
+        None,
+        "Address of an S3-compatible service, such as `https://ams3.digitaloceanspaces.com`; unset: Amazon S3.",
+    ),
+    Setting("DESK_STORAGE_REGION", "us-east-1", "Region of the bucket."),
+    Setting("DESK_STORAGE_KEY", None, "Access key id for the bucket."),
+    Setting("DESK_STORAGE_SECRET", None, "Its secret access key."),
     Setting(
         "DESK_EGRESS_ALLOWED_HOSTS",
         "",
@@ -95,6 +106,18 @@ DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
 
 
 @dataclass(frozen=True, slots=True)
+class BucketSettings:
+    """An S3 bucket and how it is reached."""
+
+    name: str
+    endpoint: str | None
+    """None: Amazon S3."""
+    region: str
+    key: str
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What this process was told, checked; secrets hide themselves when printed."""
 
@@ -118,6 +141,10 @@ class Settings:
     worker_concurrency: int
     web_workers: int
     maximum_upload_bytes: int
+    maximum_attachment_bytes: int
+    maximum_attachments: int
+    bucket: BucketSettings | None
+    """None: files are kept in the data folder."""
     egress_allowed_hosts: tuple[str, ...]
     model_environment: Mapping[str, str]
     """The DESK_LLM_*, DESK_EMBEDDING_* and provider keys, for `connectors.llm.configuration`."""
@@ -164,6 +191,9 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         worker_concurrency=values.whole("DESK_WORKER_CONCURRENCY", 1, 64),
         web_workers=values.whole("DESK_WEB_WORKERS", 1, 64),
         maximum_upload_bytes=values.whole("DESK_MAXIMUM_UPLOAD_MB", 1, 1024) * 1024 * 1024,
+        maximum_attachment_bytes=values.whole("DESK_MAXIMUM_ATTACHMENT_MB", 1, 1024) * 1024 * 1024,
+        maximum_attachments=values.whole("DESK_MAXIMUM_ATTACHMENTS", 1, 100),
+        bucket=_bucket(values),
         egress_allowed_hosts=_split(values.optional("DESK_EGRESS_ALLOWED_HOSTS")),
         model_environment=values.model_environment(),
         log_level=values.choice("DESK_LOG_LEVEL", "debug", "info", "warning", "error"),
@@ -216,6 +246,24 @@ class _Values:
     def model_environment(self) -> dict[str, str]:
         names = [name for name in DEFAULTS if name.startswith(("DESK_LLM_", "DESK_EMBEDDING_")) or "DESK" not in name]
         return {name: value for name in names if (value := self.optional(name)) is not None}
+
+
+def _bucket(values: _Values) -> BucketSettings | None:
+    """Raises SettingMissingError for half of a bucket's settings."""
+    name = values.optional("DESK_STORAGE_BUCKET")
+    if name is None:
+        return None
+    endpoint = values.optional("DESK_STORAGE_ENDPOINT")
+    if endpoint is not None and urlsplit(endpoint).scheme not in {"http", "https"}:
+        msg = "DESK_STORAGE_ENDPOINT must be a full http or https address"
+        raise SettingMissingError(msg)
+    return BucketSettings(
+        name=name,
+        endpoint=endpoint.rstrip("/") if endpoint else None,
+        region=values.text("DESK_STORAGE_REGION"),
+        key=values.text("DESK_STORAGE_KEY"),
+        secret=Secret(values.text("DESK_STORAGE_SECRET")),
+    )
 
 
 def _split(value: str | None) -> tuple[str, ...]:

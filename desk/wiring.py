@@ -23,6 +23,9 @@ from connectors.llm.configuration import (
 )
 from connectors.llm.embeddings import RemoteEmbedder
 from connectors.rest.channel import RestChannel
+from connectors.storage.bucket import Bucket, BucketStorage
+from connectors.storage.folder import FolderStorage
+from connectors.storage.signing import Signer
 from connectors.widget.channel import LiveChannel
 from desk.accounts.tokens import TokenDesk
 from desk.app import create_app
@@ -34,11 +37,12 @@ from desk.db.unit_of_work import Database
 from desk.delivery import DeliveryDesk
 from desk.drafting.pipeline import DraftingDesk
 from desk.egress import EgressRules
+from desk.files import FileLinks
 from desk.installation import Installation
 from desk.live import LiveHub
 from desk.logs import configure_logs
 from desk.models import ModelProvider
-from desk.ports import Channel, ChatModel, Clock, Embedder, IntentDescription
+from desk.ports import Channel, ChatModel, Clock, Embedder, IntentDescription, Storage
 from desk.secret import Secret
 from desk.settings import Settings, load_settings
 from desk.wakeups import QueueWaker, saq_queue
@@ -79,6 +83,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
     faqs = IndexedFaqLane(database, embedder, indexes)
     models = TenantModels(database, settings, rules, clock)
     calibration = TenantCalibration(database)
+    storage = build_storage(settings, clock)
     channels: tuple[Channel, ...] = (RestChannel(rules, clock), LiveChannel("chat"), LiveChannel("widget"))
     return Installation(
         settings=settings,
@@ -99,6 +104,8 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         reembed=partial(embed_again, database, embedder),
         drafting=DraftingDesk(database, retriever, faqs, models, calibration),
         deliveries=DeliveryDesk(database, {channel.kind: channel for channel in channels}),
+        storage=storage,
+        files=FileLinks(storage, settings.secret_key, settings.public_url, clock),
     )
 
 
@@ -116,6 +123,14 @@ def build_embedder(settings: Settings, rules: EgressRules) -> Embedder:
     if configuration is None:
         return MiniLMEmbedder()
     return RemoteEmbedder(configuration, rules, SystemClock())
+
+
+def build_storage(settings: Settings, clock: Clock) -> Storage:
+    given = settings.bucket
+    if given is None:
+        return FolderStorage(settings.data_dir / "files")
+    signer = Signer(given.key, given.secret, given.region)
+    return BucketStorage(Bucket(given.name, given.endpoint, given.region), signer, clock)
 
 
 class TenantModels:

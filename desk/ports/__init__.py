@@ -28,6 +28,7 @@ from desk.ports.retrieval import (
     SourceWeights,
     Span,
 )
+from desk.ports.storage import SignedAddress, Storage, StoredHead
 
 __all__ = [
     "Calibration",
@@ -60,8 +61,11 @@ __all__ = [
     "Question",
     "Retriever",
     "SendOutcome",
+    "SignedAddress",
     "SourceKind",
     "SourceWeights",
     "Span",
+    "Storage",
+    "StoredHead",
     "Vectors",
 ]
