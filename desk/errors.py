@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from desk.ports import ModelAttempt
+
+ChannelReason = Literal["sign_in", "settings", "quota", "network", "tls", "protocol"]
 
 
 class DeskError(Exception):
@@ -103,3 +105,25 @@ class RefusedAddressError(DeskError):
 
     status = 400
     title = "Address refused"
+
+
+class UnreadableMessageError(DeskError):
+    """A message that came in cannot be read; it stays visible with the reason, and can be tried again."""
+
+    status = 422
+    title = "Message not readable"
+
+
+class ChannelError(DeskError):
+    """The system at the other end of a channel cannot be reached, refuses, or says what nobody expects.
+
+    `reason` says whose turn it is: `sign_in` and `settings` a person's, `quota` the mailbox owner's, `network`, `tls`
+    and `protocol` pass or are the other side's.
+    """
+
+    status = 502
+    title = "The other side does not answer as it should"
+
+    def __init__(self, reason: ChannelReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason: ChannelReason = reason

@@ -28,7 +28,7 @@ import msgspec
 from connectors.rest.signature import decode_secret, sign
 from desk.egress import Caps, EgressRules, guarded_client, retry_after_seconds
 from desk.errors import DeskError, InvalidInputError, RefusedAddressError
-from desk.ports import Clock, OutgoingReply, SendOutcome
+from desk.ports import Clock, ConnectionDetails, HealthCheck, OutgoingReply, SendOutcome
 from desk.secret import Secret
 
 TIMEOUT_SECONDS = 20.0
@@ -123,6 +123,19 @@ class RestChannel:
             return SendOutcome("uncertain", f"could not be looked up: {error.detail}")
         except httpx.HTTPError as error:
             return SendOutcome("uncertain", f"could not be looked up ({type(error).__name__})")
+
+    async def check(self, connection: ConnectionDetails) -> tuple[HealthCheck, ...]:
+        """Whether the callback may be reached at all; nothing is posted to it."""
+        if not connection.settings.get("callback_url"):
+            return (HealthCheck("callback", passed=True, detail="none is set: replies wait in the ticket"),)
+        try:
+            configuration = read_configuration(connection.settings, self._rules)
+            await self._rules.addresses(self._rules.check_url(configuration.callback_url))
+        except DeskError as error:
+            return (HealthCheck("callback", passed=False, detail=error.detail),)
+        except OSError:
+            return (HealthCheck("callback", passed=False, detail="the host name has no address"),)
+        return (HealthCheck("callback", passed=True),)
 
     def _headers(self, reply: OutgoingReply, body: bytes, secrets: Sequence[Secret]) -> dict[str, str]:
         webhook_id = str(reply.delivery_id)

@@ -23,7 +23,7 @@ from desk.drafting.requests import current_draft
 from desk.escalation import escalate_ticket
 from desk.intake import CustomerDetails, NewMessage, NewTicket, accept_message, accept_ticket, add_note
 from desk.models import Delivery, DocumentVersion, Draft, Message, Review, Ticket, TicketEvent
-from desk.ports import Channel, EditAnalyser, Learner, OutgoingReply, SendOutcome
+from desk.ports import Channel, ConnectionDetails, EditAnalyser, HealthCheck, Learner, OutgoingReply, SendOutcome
 from desk.review import approve, reject, reply
 from desk.tickets import TicketChange, change_ticket
 
@@ -53,6 +53,10 @@ class RehearsedChannel:
     async def reconcile(self, reply: OutgoingReply) -> SendOutcome:
         del reply
         return self._outcome
+
+    async def check(self, connection: ConnectionDetails) -> tuple[HealthCheck, ...]:
+        del connection
+        return ()
 
 
 class StoryDesk:

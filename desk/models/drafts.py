@@ -181,6 +181,9 @@ class Delivery(TenantRow, Work):
             postgresql_where=text("is_automatic"),
         ),
         Index("ix_deliveries_ticket_id", "tenant_id", "ticket_id"),
+        Index(
+            "ix_deliveries_provider_id", "tenant_id", "provider_id", postgresql_where=text("provider_id IS NOT NULL")
+        ),
         due_index("deliveries"),
     )
 

@@ -36,6 +36,29 @@ class Connection(TenantRow):
     """Names a widget in the pages that embed it; random, no secret."""
 
 
+class ConnectionWatch(TenantRow, Work):
+    """How far a connection's other side has been read, and how it is. Due: to be looked at, under a lease."""
+
+    __tablename__ = "connection_watches"
+    constraints = (
+        UniqueConstraint("tenant_id", "connection_id", name="uq_connection_watches_connection_id"),
+        belongs_to("connections", "connection_id", name="connection_watches"),
+        due_index("connection_watches"),
+    )
+
+    connection_id: Mapped[UUID] = mapped_column(GUID())
+    cursor: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+    """The channel's own shape; committed with the messages it stands behind."""
+    seen_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True), default=None)
+    """When the other side was last read without an error."""
+    failures: Mapped[int] = mapped_column(default=0)
+    """In a row; `last_error` says what the newest one was."""
+    error_reason: Mapped[str | None] = mapped_column(String(20), default=None)
+    """Of `ChannelError`; with `sign_in` or `settings` nothing is tried until a person has changed something."""
+    tried: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+    """The last test mail: when it was sent, when it came back."""
+
+
 class InboxEntry(TenantRow, Work):
     """What came in, as it came, before anyone was told "ok" (design section 3)."""
 
@@ -43,14 +66,20 @@ class InboxEntry(TenantRow, Work):
     constraints = (
         UniqueConstraint("tenant_id", "connection_id", "external_id", name="uq_inbox_external_id"),
         belongs_to("connections", "connection_id", name="inbox"),
-        one_of("state", "received", "processed", "failed"),
+        one_of("state", "received", "processed", "failed", "ignored"),
         due_index("inbox"),
+        Index("ix_inbox_failed", "tenant_id", "connection_id", postgresql_where=text("state = 'failed'")),
+        Index(
+            "ix_inbox_waiting", "tenant_id", "connection_id", "order_key", postgresql_where=text("state = 'received'")
+        ),
     )
 
     connection_id: Mapped[UUID] = mapped_column(GUID())
     external_id: Mapped[str] = mapped_column(Text)
     raw: Mapped[bytes] = mapped_column(LargeBinary)
     state: Mapped[str] = mapped_column(String(12), default="received")
+    order_key: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """Waiting messages of one connection with the same key are read one after another, oldest first."""
     ticket_id: Mapped[UUID | None] = mapped_column(GUID(), default=None)
     message_id: Mapped[UUID | None] = mapped_column(GUID(), default=None)
 
@@ -128,6 +157,7 @@ class Message(TenantRow):
         UniqueConstraint("tenant_id", "ticket_id", "external_id", name="uq_messages_external_id"),
         belongs_to("tickets", "ticket_id", name="messages"),
         one_of("author", *AUTHORS),
+        Index("ix_messages_external_id", "tenant_id", "external_id", postgresql_where=text("external_id IS NOT NULL")),
     )
 
     ticket_id: Mapped[UUID] = mapped_column(GUID())
@@ -139,6 +169,14 @@ class Message(TenantRow):
     user_id: Mapped[UUID | None] = mapped_column(GUID(), default=None)
     author_name: Mapped[str] = mapped_column(Text, default="")
     delivery_id: Mapped[UUID | None] = mapped_column(GUID(), default=None)
+    quoted: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """Quoted history and signature that came with it: shown on request, never answered."""
+    html: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """The whole message as cleaned HTML, where it came as HTML."""
+    automatic: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """Why a machine's message must never be answered by machine; empty for a person's."""
+    reply_to: Mapped[dict[str, Any] | None] = mapped_column(JSONB, default=None)
+    """Where an answer to this message goes, in its channel's own shape."""
 
 
 class TicketEvent(TenantRow):
@@ -162,6 +200,7 @@ __all__ = [
     "PRIORITIES",
     "TICKET_STATUSES",
     "Connection",
+    "ConnectionWatch",
     "Customer",
     "CustomerIdentity",
     "InboxEntry",

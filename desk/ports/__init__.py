@@ -6,11 +6,26 @@ keep each subject in one place.
 
 from __future__ import annotations
 
-from desk.ports.channels import Channel, OutgoingReply, SendOutcome
+from desk.ports.channels import Channel, ConnectionDetails, HealthCheck, OutgoingReply, SendOutcome
 from desk.ports.clock import Clock
 from desk.ports.documents import DocumentIndexer
 from desk.ports.embeddings import Embedder, Vectors
 from desk.ports.faqs import FaqFound, FaqLane, FaqMatch
+from desk.ports.inbound import (
+    Batch,
+    ConfiguredChannel,
+    CredentialStore,
+    DeliveryReport,
+    Feed,
+    Ignored,
+    Inbound,
+    InboundChannel,
+    InboundFile,
+    InboundMessage,
+    RawMessage,
+    Sender,
+    WatchedChannel,
+)
 from desk.ports.language_models import ChatModel, ChatModels, ChatReply, ChatRequest, ChatTurn, ModelAttempt
 from desk.ports.learning import Calibration, EditAnalyser, EditAnalysis, EditChange, Learner
 from desk.ports.retrieval import (
@@ -28,9 +43,9 @@ from desk.ports.retrieval import (
     SourceWeights,
     Span,
 )
-from desk.ports.storage import SignedAddress, Storage, StoredHead
 
 __all__ = [
+    "Batch",
     "Calibration",
     "Channel",
     "ChatModel",
@@ -42,6 +57,10 @@ __all__ = [
     "Confidence",
     "ConfidenceParts",
     "ConfidenceSettings",
+    "ConfiguredChannel",
+    "ConnectionDetails",
+    "CredentialStore",
+    "DeliveryReport",
     "DocumentIndexer",
     "EditAnalyser",
     "EditAnalysis",
@@ -51,7 +70,14 @@ __all__ = [
     "FaqFound",
     "FaqLane",
     "FaqMatch",
+    "Feed",
+    "HealthCheck",
     "Hit",
+    "Ignored",
+    "Inbound",
+    "InboundChannel",
+    "InboundFile",
+    "InboundMessage",
     "IntentDescription",
     "IntentGuess",
     "Learner",
@@ -59,13 +85,13 @@ __all__ = [
     "ModelAttempt",
     "OutgoingReply",
     "Question",
+    "RawMessage",
     "Retriever",
     "SendOutcome",
-    "SignedAddress",
+    "Sender",
     "SourceKind",
     "SourceWeights",
     "Span",
-    "Storage",
-    "StoredHead",
     "Vectors",
+    "WatchedChannel",
 ]

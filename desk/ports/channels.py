@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionDetails:
+    """One configured connection, as its channel needs it."""
+
+    connection_id: UUID
+    tenant_id: UUID
+    settings: Mapping[str, Any] = field(repr=False)
+    """The configuration with the secrets decrypted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,10 @@ class OutgoingReply:
     body: str
     external_ticket_id: str | None
     approved_at: datetime
+    is_automatic: bool = False
+    """No person approved it."""
+    connection_id: UUID | None = None
+    """Whose credentials may have to be renewed; None in a trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +48,13 @@ class SendOutcome:
     detail: str = ""
     provider_id: str | None = None
     retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    name: str
+    passed: bool
+    detail: str = ""
 
 
 class Channel(Protocol):
@@ -46,4 +67,8 @@ class Channel(Protocol):
 
     async def reconcile(self, reply: OutgoingReply) -> SendOutcome:
         """Look up an uncertain reply; `uncertain` again when it cannot be looked up."""
+        ...
+
+    async def check(self, connection: ConnectionDetails) -> tuple[HealthCheck, ...]:
+        """Try the other side step by step without sending or changing anything. Never raises for what it does."""
         ...

@@ -18,7 +18,7 @@ from desk.errors import ConflictError
 from desk.intake import NewMessage, accept_message
 from desk.models import Delivery, Draft, Message, Ticket
 from desk.policy.rules import stop_sending
-from desk.ports import OutgoingReply, SendOutcome
+from desk.ports import ConnectionDetails, HealthCheck, OutgoingReply, SendOutcome
 from tests.conftest import new_owner
 from tests.desk.conversations import new_ticket, ready_draft, reload
 
@@ -41,6 +41,9 @@ class ScriptedChannel:
 
     async def reconcile(self, _: OutgoingReply) -> SendOutcome:
         return self.looked_up
+
+    async def check(self, _: ConnectionDetails) -> tuple[HealthCheck, ...]:
+        return ()
 
 
 async def queued_delivery(database: Database, actor: Actor, body: str = "Hello") -> tuple[Ticket, UUID]:

@@ -21,7 +21,7 @@ from desk.faqs import FaqChange, FaqText, change_faq, create_faq, delete_faq, fa
 from desk.intake import NewMessage, accept_message
 from desk.models import Decision, Delivery, Draft, DraftSource, Embedding, Example, Ticket
 from desk.policy.rules import set_channel_policy, stop_sending
-from desk.ports import FaqMatch, OutgoingReply, SendOutcome
+from desk.ports import ConnectionDetails, FaqMatch, HealthCheck, OutgoingReply, SendOutcome
 from learning.tenant_calibration import TenantCalibration
 from retrieval.embedding.minilm import MiniLMEmbedder
 from retrieval.faq.lane import IndexedFaqLane
@@ -58,6 +58,9 @@ class ArrivingChannel:
 
     async def reconcile(self, _: OutgoingReply) -> SendOutcome:
         return SendOutcome("sent")
+
+    async def check(self, _: ConnectionDetails) -> tuple[HealthCheck, ...]:
+        return ()
 
 
 class Desk:
