@@ -43,6 +43,7 @@ from desk.ports.retrieval import (
     SourceWeights,
     Span,
 )
+from desk.ports.storage import SignedAddress, Storage, StoredHead
 
 __all__ = [
     "Batch",
@@ -89,9 +90,12 @@ __all__ = [
     "Retriever",
     "SendOutcome",
     "Sender",
+    "SignedAddress",
     "SourceKind",
     "SourceWeights",
     "Span",
+    "Storage",
+    "StoredHead",
     "Vectors",
     "WatchedChannel",
 ]
