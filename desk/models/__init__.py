@@ -11,6 +11,7 @@ from desk.models.accounts import (
     User,
 )
 from desk.models.base import GLOBAL_TENANT_ID, Row, TenantRow, Work
+from desk.models.certificates import CertificationGroup, SendingCertificate
 from desk.models.chats import ChatSession, ReplyNotice, Visitor, WidgetArrival
 from desk.models.drafts import Decision, Delivery, Draft, DraftSource, ModelCall, Review
 from desk.models.faqs import Faq, FaqPhrasing
@@ -26,6 +27,7 @@ from desk.models.knowledge import (
 )
 from desk.models.tickets import (
     Connection,
+    ConnectionWatch,
     Customer,
     CustomerIdentity,
     InboxEntry,
@@ -40,10 +42,12 @@ metadata = Row.metadata
 __all__ = [
     "GLOBAL_TENANT_ID",
     "ApiKey",
+    "CertificationGroup",
     "ChannelPolicy",
     "ChatSession",
     "Chunk",
     "Connection",
+    "ConnectionWatch",
     "Correction",
     "Customer",
     "CustomerIdentity",
@@ -70,6 +74,7 @@ __all__ = [
     "Review",
     "RevokedToken",
     "Row",
+    "SendingCertificate",
     "StoredSession",
     "Tenant",
     "TenantRow",
