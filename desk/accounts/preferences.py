@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.errors import InvalidInputError
 from desk.models import TenantSettings
+from desk.policy.certification import Terms
+from desk.policy.groups import Grouping
 from desk.ports import ConfidenceSettings, SourceWeights
 
 LARGEST_WEIGHT = 1e6
@@ -29,6 +31,19 @@ class EscalationRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Intents that always go to a person."""
 
 
+class CertificationTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an admin accepts of automatic replies (design section 7)."""
+
+    risk: float = 0.05
+    confidence: float = 0.95
+    review_share: float = 0.10
+    """Of what may go out, so many still go to a person."""
+    grouping: Grouping = "all"
+
+    def to_terms(self) -> Terms:
+        return Terms(self.risk, self.confidence, self.review_share)
+
+
 class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tone: str = "friendly and professional"
     signature: str = ""
@@ -36,9 +51,12 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     disclaimer: str = "If this does not answer your question, tell us and a person will help you."
     handover: str = "Thank you. A person will read this and answer you here."
     """What the chat says when it has no answer to let out."""
+    ask_details: str = "Hello! What can we help you with?"
+    """What the chat says to somebody who has only said hello."""
     weights: SourceWeights = SourceWeights()
     confidence: ConfidenceSettings = ConfidenceSettings()
     escalation: EscalationRules = EscalationRules()
+    certification: CertificationTerms = CertificationTerms()
     allowed_links: tuple[str, ...] = ()
     """Hosts that a reply sent by machine may link to."""
 
@@ -81,6 +99,19 @@ def _check(preferences: Preferences) -> None:
         raise InvalidInputError(msg)
     if not 0 <= preferences.escalation.chat_threshold <= 1:
         msg = "escalation.chat_threshold must be from 0 to 1"
+        raise InvalidInputError(msg)
+    _check_certification(preferences.certification)
+
+
+def _check_certification(terms: CertificationTerms) -> None:
+    if not 0.001 <= terms.risk <= 0.5:
+        msg = "certification.risk must be from 0.001 to 0.5: the share of automatic replies that may be wrong"
+        raise InvalidInputError(msg)
+    if not 0.5 <= terms.confidence <= 0.999:
+        msg = "certification.confidence must be from 0.5 to 0.999"
+        raise InvalidInputError(msg)
+    if not 0.05 <= terms.review_share <= 1:
+        msg = "certification.review_share must be from 0.05 to 1: without reviews nobody would notice a change"
         raise InvalidInputError(msg)
 
 

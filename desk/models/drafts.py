@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import String, Text
 
-from desk.models.base import TenantRow, Work, belongs_to, due_index, one_of
+from desk.models.base import TenantRow, Work, belongs_to, due_index, may_belong_to, one_of
 
 DRAFT_STATES = ("writing", "ready", "approved", "rejected", "superseded", "stale", "sent", "failed")
 DELIVERY_STATES = ("pending", "sending", "sent", "failed", "uncertain", "cancelled")
@@ -57,6 +57,8 @@ class Draft(TenantRow, Work):
     timings_ms: Mapped[dict[str, float]] = mapped_column(JSONB, default=dict)
     features: Mapped[list[float] | None] = mapped_column(JSONB, default=None)
     """What the calibrated probability is computed from (`learning.calibration`)."""
+    blind_review: Mapped[bool | None] = mapped_column(default=None)
+    """Whether it was drawn for blind review; None when a guard keeps drafts like it from ever going out."""
     tokens_in: Mapped[int] = mapped_column(default=0)
     tokens_out: Mapped[int] = mapped_column(default=0)
     usd: Mapped[Decimal] = mapped_column(Numeric(14, 6), default=Decimal(0))
@@ -184,6 +186,10 @@ class Delivery(TenantRow, Work):
         Index(
             "ix_deliveries_provider_id", "tenant_id", "provider_id", postgresql_where=text("provider_id IS NOT NULL")
         ),
+        may_belong_to("certificates", "certificate_id", name="deliveries"),
+        one_of("judgement", "asked", "good", "wrong"),
+        Index("ix_deliveries_certificate_id", "tenant_id", "certificate_id"),
+        Index("ix_deliveries_asked", "tenant_id", "id", postgresql_where=text("judgement = 'asked'")),
         due_index("deliveries"),
     )
 
@@ -204,6 +210,10 @@ class Delivery(TenantRow, Work):
     provider_id: Mapped[str | None] = mapped_column(Text, default=None)
     detail: Mapped[str] = mapped_column(Text, default="")
     sent_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True), default=None)
+    certificate_id: Mapped[UUID | None] = mapped_column(GUID(), default=None)
+    """Under which it was sent without a person."""
+    judgement: Mapped[str | None] = mapped_column(String(10), default=None)
+    """What a person says of a reply that went out by itself: `asked` until somebody has looked, then good or wrong."""
 
 
 __all__ = [

@@ -45,7 +45,7 @@ class ChannelPolicy(TenantRow):
     __tablename__ = "channel_policies"
     constraints = (
         UniqueConstraint("tenant_id", "channel", name="uq_channel_policies_channel"),
-        one_of("mode", "off", "threshold"),
+        one_of("mode", "off", "threshold", "certified"),
     )
 
     channel: Mapped[str] = mapped_column(String(30))
@@ -56,6 +56,11 @@ class ChannelPolicy(TenantRow):
     delay_seconds: Mapped[int] = mapped_column(default=60)
     faq_send: Mapped[bool] = mapped_column(default=False)
     """Whether the answer of a FAQ that surely fits goes out without a person (design section 5)."""
+    quiet_from: Mapped[str | None] = mapped_column(String(5), default=None)
+    """Local time, HH:MM, from which until `quiet_until` nothing is sent by machine; both or neither."""
+    quiet_until: Mapped[str | None] = mapped_column(String(5), default=None)
+    time_zone: Mapped[str] = mapped_column(Text, default="UTC")
+    """IANA name of the zone the quiet hours are in."""
 
 
 class ProcessHeartbeat(Row):

@@ -9,10 +9,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+from uuid import UUID
 
 from desk.accounts.preferences import EscalationRules
 from desk.drafting.checks import Check
 from desk.plain_text import fold
+from desk.policy.groups import Grouping, group_of
 from desk.ports import Confidence
 
 CHAT_CHANNELS = frozenset({"widget", "chat", "whatsapp"})
@@ -21,11 +23,24 @@ FAQ_CHANNELS = frozenset({"widget", "chat"})
 
 
 @dataclass(frozen=True, slots=True)
+class HeldCertificate:
+    """An active certificate that covers the channel."""
+
+    id: UUID
+    group: str
+    threshold: float
+    """Lowest calibrated probability, in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelRules:
     """The channel's policy and what has been sent under it already."""
 
-    mode: Literal["off", "threshold"] = "off"
+    mode: Literal["off", "threshold", "certified"] = "off"
     threshold: float = 75.0
+    """Of the plain score, 0 to 100, in mode `threshold`."""
+    grouping: Grouping = "all"
+    certificates: tuple[HeldCertificate, ...] = ()
     daily_cap: int = 100
     ticket_cap: int = 3
     delay_seconds: int = 60
@@ -42,9 +57,15 @@ class PolicyDecision:
     """Codes, the most important first; empty only for `send`."""
     escalate: str | None = None
     """Reason code when a person has to look whatever the agent's queue says."""
+    certificate: UUID | None = None
+    """Under which it is sent."""
+    could_be_sent: bool = False
+    """Every guard was passed, so that only mode, score and limits stand between the draft and the customer: what a
+    person makes of it is a label for the certificate."""
 
     def to_json(self) -> dict[str, Any]:
-        return {"decision": self.decision, "reasons": list(self.reasons), "certificate": None}
+        certificate = None if self.certificate is None else str(self.certificate)
+        return {"decision": self.decision, "reasons": list(self.reasons), "certificate": certificate}
 
 
 REASON_TEXTS = {
@@ -52,6 +73,8 @@ REASON_TEXTS = {
     "faq_off": "Sending FAQ answers by itself is off for this channel.",
     "faq_uncertain": "The question is close to an FAQ but not surely the same.",
     "below_threshold": "The score is below the channel's threshold.",
+    "not_certified": "There is no certificate for drafts like this yet.",
+    "person_decides": "A person decides about this draft.",
     "check_failed": "A check on the draft failed.",
     "keyword": "The customer used a word that always goes to a person.",
     "topic": "This topic always goes to a person.",
@@ -93,11 +116,13 @@ def decide(  # noqa: PLR0913 - keyword only: everything the decision looks at
     escalation: EscalationRules,
     wants_person: bool = False,
     faq_certain: bool | None = None,
+    blind_review: bool = False,
 ) -> PolicyDecision:
     """Guards hold in every mode; the score only ever decides among drafts that passed them all.
 
     `faq_certain` is None for a draft that is no FAQ's answer. One that is was approved by a person, so the channel's
-    FAQ switch decides in the place of mode and threshold.
+    FAQ switch decides in the place of mode and threshold. `blind_review` keeps what a certificate would let out for
+    a person, who is not told why; on live channels it goes out all the same and is looked at afterwards.
     """
     escalate = _escalation(customer_words, intent, confidence, channel, escalation)
     reasons: list[str] = [escalate] if escalate else []
@@ -112,9 +137,23 @@ def decide(  # noqa: PLR0913 - keyword only: everything the decision looks at
         reasons.append("very_low")
     if presentation == "notes" or failed_check:
         return PolicyDecision("notes", tuple(reasons), escalate)
-    reasons += _mode(confidence, rules) if faq_certain is None else _faq_switch(rules, certain=faq_certain)
+    could_be_sent = not reasons and faq_certain is None
+    certificate = _certificate(rules, channel, intent) if faq_certain is None else None
+    if faq_certain is not None:
+        reasons += _faq_switch(rules, certain=faq_certain)
+    elif rules.mode == "certified":
+        reasons += _certified(certificate, confidence, waits=blind_review and channel not in CHAT_CHANNELS)
+    else:
+        reasons += _mode(confidence, rules)
     reasons += _limits(rules)
-    return PolicyDecision("suggest" if reasons else "send", tuple(dict.fromkeys(reasons)), escalate)
+    decision: Literal["send", "suggest"] = "suggest" if reasons else "send"
+    return PolicyDecision(
+        decision,
+        tuple(dict.fromkeys(reasons)),
+        escalate,
+        certificate=certificate.id if certificate is not None and decision == "send" else None,
+        could_be_sent=could_be_sent,
+    )
 
 
 def leave_to_person(decided: PolicyDecision, why: str = "with_person") -> PolicyDecision:
@@ -122,6 +161,7 @@ def leave_to_person(decided: PolicyDecision, why: str = "with_person") -> Policy
     return replace(
         decided,
         decision="suggest" if decided.decision == "send" else decided.decision,
+        certificate=None,
         reasons=tuple(dict.fromkeys((why, *decided.reasons))),
     )
 
@@ -142,6 +182,21 @@ def _mode(confidence: Confidence, rules: ChannelRules) -> list[str]:
     if rules.mode == "off":
         return ["policy_off"]
     return ["below_threshold"] if confidence.score < rules.threshold else []
+
+
+def _certificate(rules: ChannelRules, channel: str, intent: str) -> HeldCertificate | None:
+    if rules.mode != "certified":
+        return None
+    name = group_of(rules.grouping, channel, intent)
+    return next((held for held in rules.certificates if held.group == name), None)
+
+
+def _certified(certificate: HeldCertificate | None, confidence: Confidence, *, waits: bool) -> list[str]:
+    """A draft kept for blind review and one that is not sure enough look the same to whoever reviews it."""
+    if certificate is None:
+        return ["not_certified"]
+    calibrated = confidence.calibrated
+    return ["person_decides"] if waits or calibrated is None or calibrated < certificate.threshold else []
 
 
 def _faq_switch(rules: ChannelRules, *, certain: bool) -> list[str]:

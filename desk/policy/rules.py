@@ -24,22 +24,27 @@ LIVE_DELAY_SECONDS = 0
 
 async def channel_rules(session: AsyncSession, ticket: Ticket) -> ChannelRules:
     """The policy of the ticket's channel; a channel without one sends nothing by itself but, on some, FAQ answers."""
-    found = await session.execute(select(ChannelPolicy).where(ChannelPolicy.channel == ticket.channel))
+    automatic = select(func.count(Delivery.id)).where(Delivery.is_automatic, Delivery.state != "cancelled")
+    sent = await session.execute(automatic.where(Delivery.ticket_id == ticket.id))
+    return replace(await rules_of_new_ticket(session, ticket.channel), sent_on_ticket=sent.scalar_one())
+
+
+async def rules_of_new_ticket(session: AsyncSession, channel: str) -> ChannelRules:
+    """As `channel_rules`, for a ticket on which nothing has been sent yet."""
+    found = await session.execute(select(ChannelPolicy).where(ChannelPolicy.channel == channel))
     policy = found.scalar_one_or_none()
     stopped = (await session.execute(select(TenantSettings.sending_stopped))).scalar_one()
     since = await database_time(session) - timedelta(days=1)
     automatic = select(func.count(Delivery.id)).where(Delivery.is_automatic, Delivery.state != "cancelled")
     sent_today = await session.execute(
         automatic.join(Ticket, Ticket.id == Delivery.ticket_id).where(
-            Delivery.created_at > since, Ticket.channel == ticket.channel
+            Delivery.created_at > since, Ticket.channel == channel
         )
     )
-    sent_on_ticket = await session.execute(automatic.where(Delivery.ticket_id == ticket.id))
     rules = ChannelRules(
-        faq_send=ticket.channel in FAQ_CHANNELS,
+        faq_send=channel in FAQ_CHANNELS,
         delay_seconds=LIVE_DELAY_SECONDS,
         sent_today=sent_today.scalar_one(),
-        sent_on_ticket=sent_on_ticket.scalar_one(),
         stopped=stopped,
     )
     if policy is None:
@@ -101,6 +106,17 @@ async def set_channel_policy(
         .returning(ChannelPolicy)
     )
     return stored.scalar_one()
+
+
+async def switch_faqs(session: AsyncSession, channel: str, *, send: bool) -> None:
+    """Whether FAQ answers that surely fit go out by themselves on this channel; nothing else of its policy changes."""
+    delay = {"delay_seconds": LIVE_DELAY_SECONDS} if channel in FAQ_CHANNELS else {}
+    new = {"id": uuid7(), "tenant_id": session_scope(session.sync_session).tenant_id, "channel": channel, **delay}
+    await session.execute(
+        insert(ChannelPolicy)
+        .values(**new, faq_send=send)
+        .on_conflict_do_update(constraint="uq_channel_policies_channel", set_={"faq_send": send})
+    )
 
 
 async def stop_sending(session: AsyncSession, *, stopped: bool) -> None:
