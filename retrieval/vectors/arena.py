@@ -1,4 +1,4 @@
-"""A growing set of vectors of one tenant and source, searched exactly."""
+"""A growing set of vectors of one tenant and source: searched exactly while it is small, by a graph when large."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from desk.ports import Vectors
+from retrieval.vectors.graph import GRAPH_ABOVE, GraphRows
 from retrieval.vectors.rows import (
     RESCORE_BLOCK,
     AskedVector,
@@ -33,18 +34,23 @@ _GROWTH = 1.125
 class VectorArena:
     """Vectors by item id; every vector is kept with length 1, so a product is a cosine.
 
-    Search is exact but for the choice of candidates in an int8 arena (recall at 10 above .99); every cosine
-    given out is within 1e-4 of the true one. Safe to use from several threads: calls take turns on a lock,
-    each for the milliseconds it needs.
+    Search is exact but for the choice of candidates, in an int8 arena (recall at 10 above .99) and in a graph (above
+    .95); every cosine given out is within 1e-4 of the true one, in a graph 1e-3. Safe to use from several threads:
+    calls take turns on a lock, each for the milliseconds it needs.
     """
 
-    def __init__(self, dimension: int, *, quantize_above: int | None = QUANTIZE_ABOVE) -> None:
-        """With `quantize_above` None the vectors stay float32 whatever their number."""
+    def __init__(
+        self, dimension: int, *, quantize_above: int | None = QUANTIZE_ABOVE, graph_above: int = GRAPH_ABOVE
+    ) -> None:
+        """With `quantize_above` None the vectors stay float32 until a graph is built."""
         if dimension < 1:
             msg = f"vectors have at least one number, not {dimension}"
             raise ValueError(msg)
         self.dimension = dimension
         self._quantize_above = quantize_above
+        self._graph_above = graph_above
+        self._building = False
+        self._meanwhile: set[int] = set()
         self._rows: Rows = FloatRows(dimension)
         self._ids: list[UUID] = []
         self._index: dict[UUID, int] = {}
@@ -81,6 +87,7 @@ class VectorArena:
             self._ids.extend(new)
             targets = np.array([self._index[item_id] for item_id in latest], dtype=np.intp)
             self._rows.write(targets, unit[list(latest.values())])
+            self._note(targets.tolist())
 
     def remove(self, item_id: UUID) -> bool:
         """Take an item out; False when it was not there."""
@@ -90,10 +97,11 @@ class VectorArena:
                 return False
             last = len(self._ids) - 1
             moved = self._ids.pop()
+            self._rows.take_out(hole, last)
             if hole != last:
-                self._rows.move(last, hole)
                 self._ids[hole] = moved
                 self._index[moved] = hole
+                self._note([hole])
             self._fit(last, last)
             return True
 
@@ -143,6 +151,72 @@ class VectorArena:
             scores = self._cosines(asked, np.array(list(indices.values()), dtype=np.intp))
         return dict(zip(indices, scores.tolist(), strict=True))
 
+    @property
+    def is_graph(self) -> bool:
+        return isinstance(self._rows, GraphRows)
+
+    @property
+    def outgrown(self) -> bool:
+        """Large enough for a graph, which `build_graph` makes."""
+        return len(self._ids) > self._graph_above and not self.is_graph and not self._building
+
+    def build_graph(self) -> None:
+        """Takes seconds to minutes; for a thread of its own. Searches and changes go on meanwhile."""
+        with self._lock:
+            if not self.outgrown:
+                return
+            self._building, self._meanwhile = True, set()
+        graph, start = GraphRows(self.dimension), 0
+        try:
+            while True:
+                with self._lock:
+                    indices = np.arange(start, min(start + RESCORE_BLOCK, len(self._ids)), dtype=np.intp)
+                    vectors = self._rows.read(indices)
+                if not len(indices):
+                    break
+                graph.write(indices, vectors)
+                start = int(indices[-1]) + 1
+            with self._lock:
+                self._catch_up(graph, start)
+        finally:
+            self._building = False
+
+    def _catch_up(self, graph: GraphRows, reached: int) -> None:
+        """Take what changed while the graph was built, and search it from now on."""
+        count = len(self._ids)
+        changed = {index for index in self._meanwhile if index < count} | set(range(reached, count))
+        if changed:
+            indices = np.array(sorted(changed), dtype=np.intp)
+            graph.write(indices, self._rows.read(indices))
+        for index in range(count, reached):
+            graph.take_out(index, index)
+        self._rows = graph
+        self._fit(count, count)
+
+    def _note(self, changed: list[int]) -> None:
+        if self._building:
+            self._meanwhile.update(changed)
+
+    def saved(self) -> tuple[list[UUID], bytes]:
+        """The ids by row and the bytes of the graph. Raises ValueError while there is none."""
+        with self._lock:
+            if not isinstance(self._rows, GraphRows):
+                msg = "only a graph is saved"
+                raise ValueError(msg)  # noqa: TRY004 - of the arena's state, not of an argument
+            return list(self._ids), self._rows.saved()
+
+    @classmethod
+    def restored(cls, dimension: int, item_ids: list[UUID], raw: bytes | memoryview) -> VectorArena:
+        """From what `saved` gave; `raw` must be known to be whole. Raises ValueError when the two do not agree."""
+        arena = cls(dimension)
+        graph = GraphRows.restored(dimension, raw)
+        if len(graph) != len(item_ids):
+            msg = f"{len(item_ids)} ids do not belong to {len(graph)} vectors"
+            raise ValueError(msg)
+        arena._rows, arena._ids = graph, item_ids
+        arena._index = {item_id: row for row, item_id in enumerate(item_ids)}
+        return arena
+
     def _asked(self, query: ArrayLike) -> AskedVector:
         vector = np.ascontiguousarray(query, dtype=np.float32)
         if vector.shape != (self.dimension,):
@@ -178,6 +252,8 @@ class VectorArena:
 
     def _fit(self, held: int, count: int) -> None:
         """Choose layout and room for `count` items, of which the first `held` are written."""
+        if isinstance(self._rows, GraphRows) and count < self._graph_above // 2:
+            self._convert(FloatRows(self.dimension), held)
         if self._quantize_above is not None:
             numbers = count * self.dimension
             # Going back only at half the size: an arena at the border must not change with every item.

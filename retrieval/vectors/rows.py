@@ -1,6 +1,7 @@
-"""How an arena lays out its vectors: float32 while they are few, two int8 planes when they are many.
+"""How an arena lays out its vectors: float32 while they are few, two int8 planes when they are more, a graph
+(`retrieval.vectors.graph`) when they are many.
 
-Both layouts answer the same two questions: a quick score of every row, to choose candidates by, and an
+All layouts answer the same two questions: a quick score of every row, to choose candidates by, and an
 accurate cosine of a few rows. The accurate one is computed row by row, so equal vectors score equally
 wherever they stand.
 """
@@ -67,8 +68,8 @@ class Rows(Protocol):
 
     def write(self, indices: Indices, vectors: Vectors) -> None: ...
 
-    def move(self, origin: int, target: int) -> None:
-        """Copy the row at `origin` over the one at `target`."""
+    def take_out(self, hole: int, last: int) -> None:
+        """The row at `last`, which is no longer used, takes the place of the one at `hole`; both may be the same."""
         ...
 
     def read(self, indices: Indices) -> Vectors:
@@ -76,7 +77,7 @@ class Rows(Protocol):
         ...
 
     def candidates(self, asked: AskedVector, count: int, wanted: int) -> Indices:
-        """Rows below `count` that hold the best `wanted` of them, every tie included, in any order."""
+        """Rows below `count` that hold the best `wanted` of them, in any order; but for a graph every tie included."""
         ...
 
 
@@ -100,8 +101,8 @@ class FloatRows:
     def write(self, indices: Indices, vectors: Vectors) -> None:
         self._matrix[indices] = vectors
 
-    def move(self, origin: int, target: int) -> None:
-        self._matrix[target] = self._matrix[origin]
+    def take_out(self, hole: int, last: int) -> None:
+        self._matrix[hole] = self._matrix[last]
 
     def read(self, indices: Indices) -> Vectors:
         return self._matrix[indices]
@@ -153,9 +154,9 @@ class QuantizedRows:
             self._fine[indices[part]] = np.rint((steps - coarse) * np.float32(254))
             self._scale[indices[part]] = scale
 
-    def move(self, origin: int, target: int) -> None:
+    def take_out(self, hole: int, last: int) -> None:
         for plane in (self._coarse, self._fine, self._scale):
-            plane[target] = plane[origin]
+            plane[hole] = plane[last]
 
     def read(self, indices: Indices) -> Vectors:
         vectors = self._coarse[indices].astype(np.float32)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from retrieval.vectors import VectorArena
+from retrieval.vectors.graph import GraphRows
 
 DIMENSION = 8
 LAYOUTS = pytest.mark.parametrize("quantize_above", [None, 0], ids=["float32", "int8"])
@@ -121,6 +122,98 @@ def test_an_int8_arena_finds_what_the_exact_one_finds(dimension):
             assert all(abs(score - true[item_id]) < 1e-4 for item_id, score in got.items())
         assert found / (k * len(queries)) >= 0.99
     assert quantized.nbytes <= 0.55 * exact.nbytes
+
+
+class GraphAgainstDict(RuleBasedStateMachine):
+    """The same with a graph from 6 items on, given up below 3; so few are all found, but in bfloat16."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arena = VectorArena(DIMENSION, quantize_above=4 * DIMENSION, graph_above=6)
+        self.held: dict[UUID, np.ndarray] = {}
+
+    @rule(number=st.integers(0, 15), vector=vectors)
+    def upsert(self, number, vector):
+        self.arena.upsert(item(number), vector)
+        self.held[item(number)] = vector
+
+    @rule(number=st.integers(0, 15))
+    def remove(self, number):
+        assert self.arena.remove(item(number)) == (self.held.pop(item(number), None) is not None)
+
+    @rule()
+    def build(self):
+        outgrown = self.arena.outgrown
+        self.arena.build_graph()
+        assert self.arena.is_graph or not outgrown
+        assert not self.arena.outgrown
+
+    @rule(query=vectors, k=st.integers(1, 20))
+    def search(self, query, k):
+        expected = oracle(self.held, query, k)
+        found = self.arena.search(query, k)
+        np.testing.assert_allclose([score for _, score in found], [score for _, score in expected], atol=6e-3)
+        exact = dict(oracle(self.held, query, len(self.held)))
+        for item_id, score in found:
+            assert score == pytest.approx(exact[item_id], abs=6e-3)
+
+    @invariant()
+    def length(self):
+        assert len(self.arena) == len(self.held)
+        if self.arena.is_graph:
+            ids, raw = self.arena.saved()
+            again = VectorArena.restored(DIMENSION, ids, raw)
+            asked = np.ones(DIMENSION)
+            assert again.search(asked, 20) == self.arena.search(asked, 20)
+
+
+TestGraphAgainstDict = GraphAgainstDict.TestCase
+TestGraphAgainstDict.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+
+
+def test_a_graph_finds_what_the_exact_search_finds_and_is_half_the_size():
+    rows, queries = np.split(topical(4_050, 1536, seed=1), [4_000])
+    ids = [item(number) for number in range(len(rows))]
+    graph = VectorArena(1536, graph_above=1_000)
+    graph.upsert_many(ids, rows)
+    assert graph.outgrown
+    graph.build_graph()
+    assert graph.is_graph
+    found = 0
+    for query in queries:
+        best = {ids[row] for row in np.argsort(-(rows @ query))[:10]}
+        got = dict(graph.search(query, 10))
+        found += len(best & got.keys())
+        assert all(abs(score - float(rows[item_id.int] @ query)) < 1e-3 for item_id, score in got.items())
+    assert found / (10 * len(queries)) >= 0.96
+    assert len(graph.saved()[1]) <= 0.55 * rows.nbytes
+
+
+def test_what_changes_while_the_graph_is_built_is_in_it(monkeypatch):
+    rows = topical(10_000, 16, seed=8)
+    ids = [item(number) for number in range(len(rows))]
+    arena = VectorArena(16, graph_above=5_000)
+    arena.upsert_many(ids[:9_000], rows[:9_000])
+    write, changed = GraphRows.write, []
+
+    def write_and_change(self, indices, vectors):
+        write(self, indices, vectors)
+        if not changed:
+            changed.append(True)
+            arena.upsert(ids[5], -rows[5])
+            for item_id in ids[8_000:9_000]:
+                arena.remove(item_id)
+            arena.upsert_many(ids[8_500:], rows[8_500:])
+            arena.remove(ids[7])
+
+    monkeypatch.setattr(GraphRows, "write", write_and_change)
+    arena.build_graph()
+    assert arena.is_graph
+    assert len(arena) == 8_000 + 1_500 - 1
+    assert ids[7] not in dict(arena.search(rows[7], 20))
+    for number in (5, 8_500, 9_999):
+        vector = -rows[5] if number == 5 else rows[number]
+        assert arena.search(vector, 1) == [(ids[number], pytest.approx(1, abs=1e-2))]
 
 
 @LAYOUTS
