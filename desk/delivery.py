@@ -21,7 +21,7 @@ from desk.db.leases import Claim, LostLeaseError, database_time, due_in, finish
 from desk.db.unit_of_work import Database, announce, wake
 from desk.drafting.requests import has_current
 from desk.errors import ConflictError, InvalidInputError, NotFoundError, SettingMissingError
-from desk.models import Connection, Delivery, Draft, TenantSettings, Ticket
+from desk.models import ChannelPolicy, Connection, Delivery, Draft, SendingCertificate, TenantSettings, Ticket
 from desk.ports import Channel, OutgoingReply, SendOutcome
 from desk.tickets.changes import reopen
 
@@ -98,8 +98,9 @@ class DeliveryDesk:
 async def _stop_reason(session: AsyncSession, delivery: Delivery, ticket: Ticket) -> str | None:
     """Why a reply that no person approved must not go out after all; read as late as possible."""
     stopped = (await session.execute(select(TenantSettings.sending_stopped).with_for_update(read=True))).scalar_one()
-    if stopped:
-        return "automatic sending is stopped"
+    ended = "automatic sending is stopped" if stopped else await _permission_ended(session, delivery, ticket)
+    if ended is not None:
+        return ended
     if ticket.last_inbound_seq != delivery.inbound_seq:
         return "the customer has written again"
     if _is_put_away(ticket):
@@ -113,6 +114,23 @@ async def _stop_reason(session: AsyncSession, delivery: Delivery, ticket: Ticket
 
 def _is_put_away(ticket: Ticket) -> bool:
     return ticket.is_spam or ticket.status in {"resolved", "closed"}
+
+
+async def _permission_ended(session: AsyncSession, delivery: Delivery, ticket: Ticket) -> str | None:
+    """A certificate, or the channel's mode, may have gone since the reply was let out."""
+    if delivery.certificate_id is not None:
+        state = await session.execute(
+            select(SendingCertificate.state)
+            .where(SendingCertificate.id == delivery.certificate_id)
+            .with_for_update(read=True)
+        )
+        if state.scalar_one() == "revoked":
+            return "the certificate it was to be sent under has been revoked"
+    mode = await session.execute(select(ChannelPolicy.mode).where(ChannelPolicy.channel == ticket.channel))
+    written = await session.execute(select(Draft.writer).where(Draft.id == delivery.draft_id))
+    if written.scalar_one_or_none() not in {None, "faq"} and (mode.scalar_one_or_none() or "off") == "off":
+        return "automatic sending is off for this channel"
+    return None
 
 
 async def _answered_by_person(session: AsyncSession, delivery: Delivery) -> bool:

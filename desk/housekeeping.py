@@ -17,6 +17,7 @@ from desk.db.tenancy import NO_TENANT, Scope
 from desk.errors import DeskError
 from desk.installation import Installation
 from desk.models import GLOBAL_TENANT_ID, IndexLogEntry, StoredSession
+from desk.policy.looks import look_again
 
 _log = structlog.get_logger(__name__)
 REEMBEDDING_SECONDS = 20.0
@@ -45,6 +46,8 @@ async def _keep_tenant(installation: Installation, tenant_id: UUID) -> None:
         await session.execute(
             delete(IndexLogEntry).where(IndexLogEntry.created_at < func.now() - timedelta(days=INDEX_LOG_DAYS))
         )
+    async with installation.database.transaction(Scope(tenant_id)) as session:
+        await look_again(session, tenant_id)
     deadline = time.monotonic() + REEMBEDDING_SECONDS
     while await installation.reembed(tenant_id) and time.monotonic() < deadline:
         continue

@@ -9,12 +9,13 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from desk.accounts.identity import Actor, Permission
-from desk.accounts.preferences import EscalationRules
+from desk.accounts.preferences import CertificationTerms, EscalationRules
 from desk.api.fields import Answer, Asked
 from desk.api.ticket_answers import DraftAnswer, tried_draft_answer
 from desk.api.weights import AskedWeights
 from desk.drafting.trials import try_question
 from desk.installation import Installation
+from desk.policy.quiet import QuietHours, quiet_hours
 from desk.policy.tenant_policy import PolicyChange, TenantPolicy, change_policy, read_policy
 from desk.web.permissions import needs
 
@@ -28,6 +29,8 @@ class ChannelPolicyAnswer(Answer):
     delay_seconds: int
     faq_send: bool
     """FAQ answers that surely fit go out by themselves."""
+    quiet_hours: QuietHours | None
+    """When nothing is sent by machine."""
 
 
 class PolicyAnswer(Answer):
@@ -35,6 +38,8 @@ class PolicyAnswer(Answer):
     """The kill switch: no automatic reply goes out on any channel."""
     channels: list[ChannelPolicyAnswer]
     escalation: EscalationRules
+    certification: CertificationTerms
+    """What is accepted of automatic replies on the channels in mode `certified`."""
     allowed_links: list[str]
 
 
@@ -109,9 +114,11 @@ def _answer(policy: TenantPolicy) -> PolicyAnswer:
                 row.ticket_cap,
                 row.delay_seconds,
                 row.faq_send,
+                quiet_hours(row),
             )
             for row in policy.channels
         ],
         escalation=policy.escalation,
+        certification=policy.certification,
         allowed_links=list(policy.allowed_links),
     )

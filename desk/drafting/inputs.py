@@ -37,3 +37,5 @@ class FinishedDraft:
     timings_ms: dict[str, float]
     faq: FaqMatch | None = None
     """The FAQ the question asks for, whether or not it wrote the draft."""
+    blind_review: bool | None = None
+    """As `desk.models.Draft.blind_review`."""

@@ -35,7 +35,9 @@ from desk.drafting.written import WrittenDraft
 from desk.errors import ModelUnavailableError, NoEvidenceError
 from desk.escalation import escalate
 from desk.models import Decision, Draft, TenantSettings, Ticket
+from desk.policy.certification import drawn_for_review
 from desk.policy.decide import decide, leave_to_person
+from desk.policy.loops import why_not_answered_by_machine
 from desk.policy.presentation import Presentation, presentation_of
 from desk.policy.rules import channel_rules
 from desk.ports import (
@@ -140,6 +142,7 @@ class DraftingDesk:
         checks = self._check(written, context, inputs, evidence)
         presentation = presentation_of(confidence, inputs.preferences.confidence)
         failed_check = any(not check.passed for check in checks)
+        drawn = drawn_for_review(str(context.draft_id), inputs.preferences.certification.review_share)
         policy = decide(
             body=written.body,
             customer_words=context.question,
@@ -152,7 +155,9 @@ class DraftingDesk:
             escalation=inputs.preferences.escalation,
             wants_person=written.wants_person,
             faq_certain=None if answering is None else answering.certain,
+            blind_review=drawn,
         )
+        is_asked_for = bool(context.instruction or context.tone)
         timings = {
             **evidence.timings_ms,
             "retrieve": round(1000 * (retrieved - started), 2),
@@ -160,7 +165,10 @@ class DraftingDesk:
             "total": round(1000 * (time.perf_counter() - started), 2),
         }
         shown: Presentation = "notes" if failed_check else presentation
-        return FinishedDraft(written, evidence, confidence, shown, checks, policy, turns, features, timings, faq)
+        blind_review = drawn if policy.could_be_sent and not is_asked_for else None
+        return FinishedDraft(
+            written, evidence, confidence, shown, checks, policy, turns, features, timings, faq, blind_review
+        )
 
     async def _matching_faq(self, context: DraftContext) -> FaqMatch | None:
         if not may_answer(context):
@@ -249,7 +257,7 @@ class DraftingDesk:
                     reasons=list(finished.policy.reasons),
                 )
                 if finished.policy.decision == "send":
-                    await self._send(session, draft, ticket, inputs, finished.confidence)
+                    await self._send(session, draft, ticket, inputs, finished)
                 await announce(session, ticket.tenant_id, "draft", ticket=ticket.id, draft=draft.id)
         except LostLeaseError:
             _log.info("draft_dropped", draft=str(held.row_id), reason="the lease was taken over")
@@ -259,12 +267,12 @@ class DraftingDesk:
         return ticket.waiting_since is not None and await hand_over(session, ticket, finished.policy.reasons[0])
 
     async def _send(
-        self, session: AsyncSession, draft: Draft, ticket: Ticket, inputs: DraftingInputs, confidence: Confidence
+        self, session: AsyncSession, draft: Draft, ticket: Ticket, inputs: DraftingInputs, finished: FinishedDraft
     ) -> None:
         """To somebody who waits, an answer that is not surely right goes with the tenant's offer of a person."""
-        offers_person = ticket.channel in LIVE_CHANNELS and confidence.level != "high"
+        offers_person = ticket.channel in LIVE_CHANNELS and finished.confidence.level != "high"
         disclaimer = inputs.preferences.disclaimer.strip() if offers_person else ""
-        await queue_delivery(
+        delivery = await queue_delivery(
             session,
             ticket,
             f"{draft.body}\n\n{disclaimer}" if disclaimer else draft.body,
@@ -274,6 +282,9 @@ class DraftingDesk:
             resolve=False,
         )
         draft.state = "approved"
+        delivery.certificate_id = finished.policy.certificate
+        if delivery.certificate_id is not None and draft.blind_review:
+            delivery.judgement = "asked"  # where people wait it is looked at afterwards
 
     async def _record_failure(self, held: Claim, reason: str, attempts: tuple[ModelAttempt, ...]) -> None:
         """Try again soon when a model may come back; after that say plainly that there is no draft."""
@@ -314,6 +325,8 @@ async def _not_by_machine(session: AsyncSession, ticket: Ticket) -> str | None:
     if ticket.escalated_at is not None:
         return "with_person"
     await session.execute(select(TenantSettings.id).with_for_update())
+    if (why := await why_not_answered_by_machine(session, ticket)) is not None:
+        return why
     rules = await channel_rules(session, ticket)
     if rules.sent_today >= rules.daily_cap:
         return "daily_cap"

@@ -55,6 +55,7 @@ def fill_draft(draft: Draft, inputs: DraftingInputs, finished: FinishedDraft) ->
     draft.intent = {"label": finished.evidence.intent.label, "certainty": round(finished.evidence.intent.certainty, 4)}
     draft.checks = [check.to_json() for check in finished.checks]
     draft.policy = finished.policy.to_json()
+    draft.blind_review = finished.blind_review
     draft.timings_ms = finished.timings_ms
     draft.features = list(finished.features)
     draft.tokens_in = sum(attempt.tokens_in for attempt in written.attempts)

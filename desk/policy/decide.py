@@ -48,6 +48,8 @@ class ChannelRules:
     sent_today: int = 0
     sent_on_ticket: int = 0
     stopped: bool = False
+    quiet: bool = False
+    """In the channel's quiet hours, when nothing is sent by machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,10 @@ REASON_TEXTS = {
     "low_confidence": "The score is below what this channel needs.",
     "daily_cap": "The daily limit of automatic replies is reached.",
     "ticket_cap": "This ticket had its share of automatic replies.",
+    "quiet_hours": "These are the channel's quiet hours.",
     "stopped": "Automatic sending is stopped.",
+    "automatic_mail": "The message was sent by a machine or to many: machines do not answer each other.",
+    "hour_cap": "This customer had the automatic replies of this hour.",
     "model_says_person": "The writer asked for a person.",
     "very_low": "There is too little evidence for a proposal.",
     "draft_failed": "No draft could be written.",
@@ -209,6 +214,8 @@ def _limits(rules: ChannelRules) -> list[str]:
     reasons: list[str] = []
     if rules.stopped:
         reasons.append("stopped")
+    if rules.quiet:
+        reasons.append("quiet_hours")
     if rules.sent_today >= rules.daily_cap:
         reasons.append("daily_cap")
     if rules.sent_on_ticket >= rules.ticket_cap:

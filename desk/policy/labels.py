@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Float, cast, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import load_only
 
 from desk.models import Delivery, Draft, Review, Ticket
 from desk.policy.certification import Label
@@ -40,22 +41,8 @@ async def reviewed_drafts(
     Drafts an agent asked for with an instruction are not among them: nobody would have asked for those before an
     automatic reply (`Draft.blind_review` is empty for them, and for FAQ answers).
     """
-    probability = cast(Draft.confidence["calibrated"].astext, Float)
-    score = cast(Draft.confidence["score"].astext, Float)
     statement = (
-        select(
-            probability,
-            score,
-            Review.action,
-            Review.meaning_changed,
-            Draft.blind_review,
-            Delivery.is_automatic,
-            Review.created_at,
-            Draft.id,
-            Draft.ticket_id,
-            Ticket.channel,
-            Draft.intent["label"].astext,
-        )
+        select(Draft, Review, Ticket.channel, Delivery.is_automatic)
         .join(Draft, Draft.id == Review.draft_id)
         .join(Ticket, Ticket.id == Draft.ticket_id)
         .outerjoin(Delivery, (Delivery.draft_id == Draft.id) & Delivery.is_automatic)
@@ -63,35 +50,31 @@ async def reviewed_drafts(
             Review.state != "cancelled",
             Review.due_at.is_(None),
             Draft.blind_review.is_not(None),
-            probability.is_not(None),
+            Draft.confidence["calibrated"].astext.is_not(None),
             Ticket.channel.in_(channels),
         )
         .order_by(Review.id.desc())
         .limit(MOST_LABELS)
+        .options(
+            load_only(Draft.confidence, Draft.intent, Draft.blind_review, Draft.ticket_id, Draft.created_at),
+            load_only(Review.action, Review.meaning_changed, Review.created_at),
+        )
     )
     if since is not None:
         statement = statement.where(Draft.created_at > since)
     rows = (await session.execute(statement)).all()
-    return [_reviewed(*row) for row in reversed(rows)]
+    return [_reviewed(draft, review, channel, bool(automatic)) for draft, review, channel, automatic in reversed(rows)]
 
 
-def _reviewed(  # noqa: PLR0913 - one for each column of the statement
-    calibrated: float,
-    plain_score: float,
-    action: str,
-    meaning_changed: bool,
-    blind_review: bool,
-    is_automatic: bool | None,
-    at: datetime,
-    draft_id: UUID,
-    ticket_id: UUID,
-    channel: str,
-    intent: str | None,
-) -> ReviewedDraft:
+def _reviewed(draft: Draft, review: Review, channel: str, is_automatic: bool) -> ReviewedDraft:
+    confidence, intent = draft.confidence or {}, draft.intent or {}
+    is_drawn = bool(draft.blind_review)
     label = Label(
-        calibrated,
-        good=action != "rejected" and not meaning_changed,
-        sampled=blind_review,
-        reported=bool(is_automatic) and not blind_review,
+        confidence["calibrated"],
+        good=review.action != "rejected" and not review.meaning_changed,
+        sampled=is_drawn,
+        reported=is_automatic and not is_drawn,
     )
-    return ReviewedDraft(label, at, draft_id, ticket_id, channel, intent or "", plain_score)
+    return ReviewedDraft(
+        label, review.created_at, draft.id, draft.ticket_id, channel, intent.get("label", ""), confidence["score"]
+    )

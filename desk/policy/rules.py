@@ -6,18 +6,22 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal, cast
 
+from msgspec import UNSET, UnsetType
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from desk.accounts.preferences import load_preferences
 from desk.db.leases import database_time
 from desk.db.tenancy import session_scope
 from desk.errors import InvalidInputError
-from desk.models import ChannelPolicy, Delivery, TenantSettings, Ticket
-from desk.policy.decide import FAQ_CHANNELS, ChannelRules
+from desk.models import ChannelPolicy, Delivery, SendingCertificate, TenantSettings, Ticket
+from desk.policy.decide import FAQ_CHANNELS, ChannelRules, HeldCertificate
+from desk.policy.groups import Grouping
+from desk.policy.quiet import QuietHours, checked, is_quiet, quiet_hours
 
-MODES = ("off", "threshold")
+MODES = ("off", "threshold", "certified")
 LIVE_DELAY_SECONDS = 0
 """Before a FAQ answer goes out where no policy is set: only on live channels, where people wait."""
 
@@ -34,7 +38,8 @@ async def rules_of_new_ticket(session: AsyncSession, channel: str) -> ChannelRul
     found = await session.execute(select(ChannelPolicy).where(ChannelPolicy.channel == channel))
     policy = found.scalar_one_or_none()
     stopped = (await session.execute(select(TenantSettings.sending_stopped))).scalar_one()
-    since = await database_time(session) - timedelta(days=1)
+    now = await database_time(session)
+    since = now - timedelta(days=1)
     automatic = select(func.count(Delivery.id)).where(Delivery.is_automatic, Delivery.state != "cancelled")
     sent_today = await session.execute(
         automatic.join(Ticket, Ticket.id == Delivery.ticket_id).where(
@@ -49,9 +54,13 @@ async def rules_of_new_ticket(session: AsyncSession, channel: str) -> ChannelRul
     )
     if policy is None:
         return rules
+    grouping, certificates = await _certificates(session, policy)
     return replace(
         rules,
-        mode=cast("Literal['off', 'threshold']", policy.mode),
+        mode=cast("Literal['off', 'threshold', 'certified']", policy.mode),
+        grouping=grouping,
+        certificates=certificates,
+        quiet=is_quiet(quiet_hours(policy), now),
         threshold=policy.threshold,
         daily_cap=policy.daily_cap,
         ticket_cap=policy.ticket_cap,
@@ -60,7 +69,20 @@ async def rules_of_new_ticket(session: AsyncSession, channel: str) -> ChannelRul
     )
 
 
-async def set_channel_policy(
+async def _certificates(session: AsyncSession, policy: ChannelPolicy) -> tuple[Grouping, tuple[HeldCertificate, ...]]:
+    """What the channel is certified for; read only where the mode asks for it."""
+    if policy.mode != "certified":
+        return "all", ()
+    found = await session.execute(
+        select(SendingCertificate.id, SendingCertificate.group_name, SendingCertificate.threshold).where(
+            SendingCertificate.state == "active", SendingCertificate.channels.contains([policy.channel])
+        )
+    )
+    grouping = (await load_preferences(session)).certification.grouping
+    return grouping, tuple(HeldCertificate(row.id, row.group_name, row.threshold) for row in found)
+
+
+async def set_channel_policy(  # noqa: PLR0913 - keyword only, one for each thing an admin may set
     session: AsyncSession,
     *,
     channel: str,
@@ -70,8 +92,9 @@ async def set_channel_policy(
     ticket_cap: int,
     delay_seconds: int,
     faq_send: bool | None = None,
+    quiet: QuietHours | UnsetType | None = UNSET,
 ) -> ChannelPolicy:
-    """`faq_send` None leaves the switch as it is, at first as the channel's default.
+    """`faq_send` None and `quiet` UNSET leave them as they are, at first as the channel's default and none.
 
     Raises InvalidInputError when a number makes no sense.
     """
@@ -89,6 +112,7 @@ async def set_channel_policy(
         "daily_cap": daily_cap,
         "ticket_cap": ticket_cap,
         "delay_seconds": delay_seconds,
+        **_quiet_values(quiet),
     }
     stored = await session.execute(
         insert(ChannelPolicy)
@@ -106,6 +130,15 @@ async def set_channel_policy(
         .returning(ChannelPolicy)
     )
     return stored.scalar_one()
+
+
+def _quiet_values(quiet: QuietHours | UnsetType | None) -> dict[str, Any]:
+    if quiet is UNSET:
+        return {}
+    if quiet is None:
+        return {"quiet_from": None, "quiet_until": None}
+    hours = checked(quiet)
+    return {"quiet_from": hours.start, "quiet_until": hours.end, "time_zone": hours.time_zone}
 
 
 async def switch_faqs(session: AsyncSession, channel: str, *, send: bool) -> None:

@@ -10,16 +10,23 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from desk.accounts.preferences import EscalationRules, load_preferences, preferences_to_change, save_preferences
+from desk.accounts.preferences import (
+    CertificationTerms,
+    EscalationRules,
+    load_preferences,
+    preferences_to_change,
+    save_preferences,
+)
 from desk.errors import InvalidInputError
 from desk.models import ChannelPolicy, Connection, TenantSettings
+from desk.policy.quiet import QuietHours
 from desk.policy.rules import set_channel_policy, stop_sending
 
 
 class ChannelChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channel: str
     mode: str
-    """off or threshold."""
+    """off, threshold or certified."""
     threshold: float = 75.0
     """Lowest score, 0 to 100, that may be sent by itself."""
     daily_cap: int = 100
@@ -27,6 +34,8 @@ class ChannelChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delay_seconds: int = 60
     faq_send: bool | None = None
     """Whether FAQ answers that surely fit go out by themselves; None leaves the switch as it is."""
+    quiet_hours: QuietHours | UnsetType | None = UNSET
+    """When nothing is sent by machine; None for never."""
 
 
 class PolicyChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,6 +44,8 @@ class PolicyChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stopped: bool | UnsetType = UNSET
     channels: list[ChannelChange] | UnsetType = UNSET
     escalation: EscalationRules | UnsetType = UNSET
+    certification: CertificationTerms | UnsetType = UNSET
+    """For the channels in mode `certified`. Looks that were spent under other terms stay spent."""
     allowed_links: list[str] | UnsetType = UNSET
 
 
@@ -43,6 +54,7 @@ class TenantPolicy:
     stopped: bool
     channels: Sequence[ChannelPolicy]
     escalation: EscalationRules
+    certification: CertificationTerms
     allowed_links: tuple[str, ...]
 
 
@@ -50,7 +62,9 @@ async def read_policy(session: AsyncSession) -> TenantPolicy:
     stopped = (await session.execute(select(TenantSettings.sending_stopped))).scalar_one()
     channels = await session.execute(select(ChannelPolicy).order_by(ChannelPolicy.channel))
     preferences = await load_preferences(session)
-    return TenantPolicy(stopped, channels.scalars().all(), preferences.escalation, preferences.allowed_links)
+    return TenantPolicy(
+        stopped, channels.scalars().all(), preferences.escalation, preferences.certification, preferences.allowed_links
+    )
 
 
 async def change_policy(session: AsyncSession, change: PolicyChange) -> TenantPolicy:
@@ -70,9 +84,12 @@ async def change_policy(session: AsyncSession, change: PolicyChange) -> TenantPo
                 ticket_cap=wanted.ticket_cap,
                 delay_seconds=wanted.delay_seconds,
                 faq_send=wanted.faq_send,
+                quiet=wanted.quiet_hours,
             )
-    if change.escalation is not UNSET or change.allowed_links is not UNSET:
+    if any(part is not UNSET for part in (change.escalation, change.certification, change.allowed_links)):
         preferences = await preferences_to_change(session)
+        if change.certification is not UNSET:
+            preferences = msgspec.structs.replace(preferences, certification=change.certification)
         if change.escalation is not UNSET:
             preferences = msgspec.structs.replace(preferences, escalation=change.escalation)
         if change.allowed_links is not UNSET:
