@@ -53,12 +53,35 @@ class RefusedLine:
     reason: str
 
 
+_Outcome = Literal["created", "changed", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class TakenLine:
+    line: int
+    question: str
+    outcome: _Outcome
+
+
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    created: int
-    changed: int
-    unchanged: int
+    taken: tuple[TakenLine, ...]
     refused: tuple[RefusedLine, ...]
+
+    @property
+    def created(self) -> int:
+        return self._count("created")
+
+    @property
+    def changed(self) -> int:
+        return self._count("changed")
+
+    @property
+    def unchanged(self) -> int:
+        return self._count("unchanged")
+
+    def _count(self, outcome: _Outcome) -> int:
+        return sum(one.outcome == outcome for one in self.taken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +112,16 @@ async def import_faqs(
             continue
         first_line[key] = line.number
         usable.append(line)
-    counts: dict[_Outcome, int] = {"created": 0, "changed": 0, "unchanged": 0}
+    taken: list[TakenLine] = []
     for start in range(0, len(usable), _BATCH):
         batch, failed = await _planned(database, actor, usable[start : start + _BATCH], state)
         refused += failed
-        for outcome in await _stored(database, embedder, actor, batch):
-            counts[outcome] += 1
-    return ImportReport(**counts, refused=tuple(sorted(refused, key=lambda one: one.line)))
+        outcomes = await _stored(database, embedder, actor, list(batch.values()))
+        taken += [
+            TakenLine(number, text.question, outcome)
+            for (number, text), outcome in zip(batch.items(), outcomes, strict=True)
+        ]
+    return ImportReport(tuple(taken), tuple(sorted(refused, key=lambda one: one.line)))
 
 
 async def export_faqs(database: Database, actor: Actor) -> str:
@@ -115,20 +141,18 @@ async def export_faqs(database: Database, actor: Actor) -> str:
 
 # Storing ---------------------------------------------------------------------------------------------------
 
-_Outcome = Literal["created", "changed", "unchanged"]
-
 
 async def _planned(
     database: Database, actor: Actor, lines: Sequence[_Line], state: str
-) -> tuple[list[FaqText], list[RefusedLine]]:
-    """What the FAQs of these lines are to become, and the lines that cannot be used."""
-    texts: list[FaqText] = []
+) -> tuple[dict[int, FaqText], list[RefusedLine]]:
+    """What the FAQs of these lines are to become, by the line's number, and the lines that cannot be used."""
+    texts: dict[int, FaqText] = {}
     refused: list[RefusedLine] = []
     async with database.transaction(actor.scope) as session:
         for line in lines:
             before = await _before(session, line)
             try:
-                texts.append(checked_text(_merged(line, before, state)))
+                texts[line.number] = checked_text(_merged(line, before, state))
             except InvalidInputError as error:
                 refused.append(RefusedLine(line.number, error.detail))
     return texts, refused

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from litestar.types import ControllerRouterHandler
 
+from ui.pages.faqs import Faqs, OneFaq
 from ui.pages.knowledge import Knowledge, OneDocument
 from ui.pages.learned import Corrections, Examples
 from ui.pages.live import live
@@ -39,6 +40,8 @@ def page_handlers() -> Sequence[ControllerRouterHandler]:
         Deliveries,
         Knowledge,
         OneDocument,
+        Faqs,
+        OneFaq,
         Examples,
         Corrections,
         Prompts,

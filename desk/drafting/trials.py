@@ -21,7 +21,7 @@ from desk.errors import InvalidInputError, NotFoundError
 from desk.models import Draft, Ticket
 from desk.plain_text import clean_line, clean_text
 from desk.policy.decide import ChannelRules
-from desk.policy.rules import channel_rules
+from desk.policy.rules import channel_rules, rules_of_new_ticket
 from desk.ports import SourceWeights
 
 NOBODY = UUID(int=0)
@@ -65,15 +65,18 @@ async def try_question(
     body: str,
     prompt_id: UUID | None,
     weights: SourceWeights | None,
+    channel: str | None = None,
 ) -> Trial:
-    """What the desk would draft for this question. Raises InvalidInputError, NoEvidenceError, NotFoundError."""
+    """What the desk would draft for this question; with `channel` decided by that channel's rules, as for a new
+    ticket. Raises InvalidInputError, NoEvidenceError, NotFoundError."""
     question, title = clean_text(body).strip(), clean_line(subject)
     if not question:
         msg = "the message is empty"
         raise InvalidInputError(msg)
     async with database.transaction(actor.scope) as session:
         now = await database_time(session)
-        inputs = await _inputs(session, ChannelRules(), prompt_id, weights)
+        rules = ChannelRules() if channel is None else await rules_of_new_ticket(session, channel)
+        inputs = await _inputs(session, rules, prompt_id, weights)
     context = DraftContext(
         tenant_id=actor.tenant_id,
         ticket_id=NOBODY,
@@ -81,7 +84,7 @@ async def try_question(
         based_on_seq=1,
         subject=title,
         department="",
-        channel="rest",
+        channel=channel or "rest",
         customer_id=NOBODY,
         customer_name="",
         customer_email="",

@@ -53,7 +53,9 @@ def messages_for(events: list[LiveEvent]) -> list[ServerSentEventMessage]:
         event.ids["ticket"] for event in events if event.kind == "typing" and event.ids["by"] == "visitor"
     )
     documents = any(event.kind == "document" for event in events)
+    faqs = any(event.kind == "faq" for event in events)
     told = [ServerSentEventMessage(event="queue", data="1")] if tickets else []
     told += [ServerSentEventMessage(event="ticket", data=ticket) for ticket in tickets]
     told += [ServerSentEventMessage(event="typing", data=ticket) for ticket in typing]
-    return told + ([ServerSentEventMessage(event="document", data="1")] if documents else [])
+    told += [ServerSentEventMessage(event="document", data="1")] if documents else []
+    return told + ([ServerSentEventMessage(event="faq", data="1")] if faqs else [])

@@ -9,12 +9,14 @@ from typing import Any
 
 from jinja2_fragments.litestar import HTMXBlockTemplate
 from litestar import MediaType, Request, Response
-from sqlalchemy import exists, or_, select
+from sqlalchemy import and_, exists, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.accounts.identity import Actor, Permission
 from desk.accounts.users import TenantRole, memberships_of
 from desk.installation import Installation
-from desk.models import ChannelPolicy, Tenant, TenantSettings
+from desk.models import ChannelPolicy, Connection, Faq, Tenant, TenantSettings
+from desk.policy.decide import FAQ_CHANNELS
 from desk.tickets import view_counts
 from ui.presenting.queue import ViewLink, view_links
 from ui.presenting.words import Choices
@@ -73,8 +75,7 @@ async def shell(
         name = (await session.execute(select(Tenant.name).where(Tenant.id == actor.tenant_id))).scalar_one()
         counts = await view_counts(session, actor.user_id) if actor.may(Permission.TICKETS) else None
         stopped = (await session.execute(select(TenantSettings.sending_stopped))).scalar_one()
-        sending = or_(ChannelPolicy.mode != "off", ChannelPolicy.faq_send)
-        automatic = (await session.execute(select(exists().where(sending)))).scalar_one()
+        automatic = await _sends_automatically(session)
     others = await memberships_of(installation.database, actor.user_id) if actor.user_id else []
     theme = request.cookies.get("theme", "")
     return Shell(
@@ -91,6 +92,19 @@ async def shell(
         sending_stopped=stopped,
         may={str(permission): actor.may(permission) for permission in Permission},
     )
+
+
+async def _sends_automatically(session: AsyncSession) -> bool:
+    """Whether some channel may send a draft, or the answer of a FAQ there is, without a person."""
+    without_policy = and_(
+        Connection.channel.in_(FAQ_CHANNELS),
+        Connection.is_active,
+        ~exists().where(ChannelPolicy.channel == Connection.channel),
+    )
+    answers_faqs = or_(exists().where(ChannelPolicy.faq_send), exists().where(without_policy))
+    by_faq = and_(exists().where(Faq.state == "published"), answers_faqs)
+    by_mode = exists().where(ChannelPolicy.mode != "off")
+    return bool((await session.execute(select(or_(by_mode, by_faq)))).scalar_one())
 
 
 def wants_part(request: Request[Any, Any, Any]) -> bool:

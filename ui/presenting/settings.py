@@ -11,6 +11,8 @@ from uuid import UUID
 from desk.accounts.identity import KEY_SCOPES, Actor, Permission
 from desk.accounts.members import Member
 from desk.models import ApiKey, ChannelPolicy, Connection, ModelProvider
+from desk.policy.decide import FAQ_CHANNELS
+from desk.policy.rules import LIVE_DELAY_SECONDS
 from ui.presenting.words import Chip, Choices, channel_words
 
 TABS = (
@@ -107,7 +109,7 @@ def shown_connection(row: Connection) -> ShownConnection:
 
 
 def channel_policies(policies: Sequence[ChannelPolicy], connections: Sequence[Connection]) -> list[ShownPolicy]:
-    """One for each channel there is; one without a policy yet sends nothing by itself."""
+    """One for each channel there is; one without a policy yet sends nothing by itself but, on some, FAQ answers."""
     known = {policy.channel: policy for policy in policies}
     channels = dict.fromkeys(each.channel for each in connections if each.channel not in WITHOUT_ANSWERS)
     return [_policy(channel, known.get(channel)) for channel in channels]
@@ -115,7 +117,9 @@ def channel_policies(policies: Sequence[ChannelPolicy], connections: Sequence[Co
 
 def _policy(channel: str, policy: ChannelPolicy | None) -> ShownPolicy:
     if policy is None:
-        return ShownPolicy(channel, channel_words(channel), "off", "75", 100, 3, 60, faq_send=False)
+        is_live = channel in FAQ_CHANNELS
+        delay = LIVE_DELAY_SECONDS if is_live else 60
+        return ShownPolicy(channel, channel_words(channel), "off", "75", 100, 3, delay, faq_send=is_live)
     return ShownPolicy(
         channel,
         channel_words(channel),

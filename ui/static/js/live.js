@@ -27,6 +27,7 @@ function connect() {
   stream.addEventListener("ticket", (event) => tell(`desk-ticket-${event.data}`));
   stream.addEventListener("typing", (event) => document.body.dispatchEvent(new CustomEvent("desk-typing", { detail: event.data })));
   stream.addEventListener("document", () => tell("desk-document"));
+  stream.addEventListener("faq", () => tell("desk-faq"));
   stream.addEventListener("error", lost);
 }
 
@@ -34,6 +35,7 @@ function catchUp() {
   tell("desk-queue");
   tell("desk-refresh");
   tell("desk-document");
+  tell("desk-faq");
 }
 
 function disconnect() {
