@@ -110,7 +110,7 @@ def _versions():  # noqa: ANN202 - the columns of VersionLine, in its order
         DocumentVersion.document_id,
         DocumentVersion.number,
         DocumentVersion.file_name,
-        func.length(DocumentVersion.raw).label("bytes"),
+        DocumentVersion.size.label("bytes"),
         DocumentVersion.sha256,
         DocumentVersion.language,
         DocumentVersion.state,

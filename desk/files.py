@@ -28,8 +28,11 @@ _ALGORITHM = "HS256"
 _Kind = Literal["document", "attachment"]
 
 
-def new_key(tenant_id: UUID, kind: _Kind) -> str:
+def new_key(tenant_id: UUID | None, kind: _Kind) -> str:
     """Random, and never the file's name: names lie, clash and betray."""
+    if tenant_id is None:
+        msg = "a stored file belongs to a tenant"
+        raise ValueError(msg)
     return f"{tenant_id.hex}/{kind}/{uuid4().hex}"
 
 

@@ -84,7 +84,7 @@ class Ingestion:
     async def _take_in(self, path: Path, category: str) -> DocumentVersion:
         most = self._installation.settings.maximum_upload_bytes
         upload = await asyncio.to_thread(_read, path, category, most)
-        return await take_in(self._database, self._scope, upload, maximum_bytes=most)
+        return await take_in(self._database, self._installation.storage, self._scope, upload, maximum_bytes=most)
 
     async def _finish(self, names: dict[UUID, str]) -> None:
         """Index what nobody else indexes, wait for the rest, and tell how each ended."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import TypeGuard
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
@@ -16,8 +17,10 @@ from desk.db.leases import due_in
 from desk.db.tenancy import Scope, session_scope
 from desk.db.unit_of_work import Database, announce, wake
 from desk.errors import InvalidInputError, NotAllowedError, NotFoundError, TooLargeError
+from desk.files import new_key
 from desk.models import Chunk, Document, DocumentVersion
 from desk.plain_text import clean_line
+from desk.ports import Storage
 
 LONGEST_TITLE = 300
 
@@ -33,10 +36,13 @@ class Upload:
     url: str | None = None
 
 
-async def take_in(database: Database, scope: Scope, upload: Upload, *, maximum_bytes: int) -> DocumentVersion:
+async def take_in(
+    database: Database, storage: Storage, scope: Scope, upload: Upload, *, maximum_bytes: int
+) -> DocumentVersion:
     """Store the upload; when this returns it is durable and a worker will index it.
 
-    The same bytes again as the newest version change nothing. Raises TooLargeError, InvalidInputError.
+    The same bytes again as the newest version change nothing. Raises TooLargeError, InvalidInputError,
+    ServiceUnavailableError when the storage cannot take it.
     """
     if len(upload.raw) > maximum_bytes:
         msg = f"{upload.file_name} has {len(upload.raw) / 1e6:.1f} MB; at most {maximum_bytes / 1e6:.0f} MB are taken"
@@ -46,22 +52,24 @@ async def take_in(database: Database, scope: Scope, upload: Upload, *, maximum_b
         raise InvalidInputError(msg)
     digest = hashlib.sha256(upload.raw).hexdigest()
     async with database.transaction(scope) as session:
+        known = await _newest_version(session, Document.origin == upload.origin)
+    if _is_same(known, digest):
+        return known
+    # The bytes come before the row that names them; without the row they are swept away later.
+    key = new_key(scope.tenant_id, "document")
+    await storage.put(key, upload.raw)
+    async with database.transaction(scope) as session:
         document = await _document(session, upload)
-        newest = await session.execute(
-            select(DocumentVersion)
-            .where(DocumentVersion.document_id == document.id)
-            .order_by(DocumentVersion.number.desc())
-            .limit(1)
-        )
-        known = newest.scalar_one_or_none()
-        if known is not None and known.sha256 == digest and known.state != "refused":
+        known = await _newest_version(session, Document.id == document.id)
+        if _is_same(known, digest):
             return known
         version = DocumentVersion(
             id=uuid7(),
             document_id=document.id,
             number=(known.number if known else 0) + 1,
             file_name=clean_line(upload.file_name)[:LONGEST_TITLE],
-            raw=upload.raw,
+            storage_key=key,
+            size=len(upload.raw),
             sha256=digest,
             state="waiting",
         )
@@ -71,6 +79,29 @@ async def take_in(database: Database, scope: Scope, upload: Upload, *, maximum_b
         wake(session, "document_versions")
         await announce(session, document.tenant_id, "document", document=document.id)
     return version
+
+
+async def _newest_version(session: AsyncSession, wanted: ColumnElement[bool]) -> DocumentVersion | None:
+    """Of the transaction's own document that is wanted."""
+    newest = await session.execute(
+        select(DocumentVersion)
+        .join(Document, Document.id == DocumentVersion.document_id)
+        .where(wanted, Document.tenant_id == session_scope(session.sync_session).tenant_id, ~Document.is_deleted)
+        .order_by(DocumentVersion.number.desc())
+        .limit(1)
+    )
+    return newest.scalar_one_or_none()
+
+
+def _is_same(known: DocumentVersion | None, digest: str) -> TypeGuard[DocumentVersion]:
+    return known is not None and known.sha256 == digest and known.state != "refused"
+
+
+async def read_original(storage: Storage, version: DocumentVersion) -> bytes:
+    """As it was uploaded. No transaction may be open. Raises NotFoundError when the storage has lost it."""
+    if version.storage_key is None:
+        return version.raw or b""
+    return await storage.get(version.storage_key)
 
 
 async def _document(session: AsyncSession, upload: Upload) -> Document:

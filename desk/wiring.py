@@ -100,7 +100,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         models=models,
         analyser=Analyser(),
         learner=ReviewLearner(database, embedder),
-        indexer=ChunkIndexer(database, embedder, settings.lease_seconds),
+        indexer=ChunkIndexer(database, storage, embedder, settings.lease_seconds),
         reembed=partial(embed_again, database, embedder),
         drafting=DraftingDesk(database, retriever, faqs, models, calibration),
         deliveries=DeliveryDesk(database, {channel.kind: channel for channel in channels}),

@@ -22,9 +22,10 @@ from uuid_utils.compat import uuid7
 from desk.db.index_log import put_items, remove_items
 from desk.db.leases import Claim, LostLeaseError, extend, finish, hold
 from desk.db.unit_of_work import Database, announce
-from desk.errors import RefusedDocumentError
+from desk.errors import NotFoundError, RefusedDocumentError
+from desk.knowledge import read_original
 from desk.models import Chunk, Document, DocumentVersion
-from desk.ports import Embedder, Vectors
+from desk.ports import Embedder, Storage, Vectors
 from retrieval.embedding.tokens import token_spans
 from retrieval.ingestion.chunking import Chunk as TextChunk
 from retrieval.ingestion.chunking import chunk
@@ -45,8 +46,9 @@ class _Read:
 class ChunkIndexer:
     """Fulfils `desk.ports.DocumentIndexer`. `lease_seconds` is what a claim was taken for and is extended by."""
 
-    def __init__(self, database: Database, embedder: Embedder, lease_seconds: float) -> None:
+    def __init__(self, database: Database, storage: Storage, embedder: Embedder, lease_seconds: float) -> None:
         self._database = database
+        self._storage = storage
         self._embedder = embedder
         self._lease_seconds = lease_seconds
 
@@ -74,11 +76,13 @@ class ChunkIndexer:
         """The parsed and cut document; None when it was refused, which is then stored with the reason."""
         async with self._database.transaction(held.scope) as session:
             version = await hold(session, DocumentVersion, held)
-            name, raw = version.file_name, version.raw
         try:
-            parsed = await asyncio.to_thread(parse, name, raw)
+            parsed = await asyncio.to_thread(parse, version.file_name, await read_original(self._storage, version))
         except RefusedDocumentError as error:
             await self._refuse(held, error.detail)
+            return None
+        except NotFoundError:
+            await self._refuse(held, "the original is no longer in the storage; upload it again")
             return None
         return _Read(parsed, await asyncio.to_thread(chunk, parsed, token_spans))
 

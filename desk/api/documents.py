@@ -188,7 +188,11 @@ async def _take_in(installation: Installation, actor: Actor, given: GivenDocumen
         url=given.url,
     )
     version = await take_in(
-        installation.database, actor.scope, upload, maximum_bytes=installation.settings.maximum_upload_bytes
+        installation.database,
+        installation.storage,
+        actor.scope,
+        upload,
+        maximum_bytes=installation.settings.maximum_upload_bytes,
     )
     async with installation.database.transaction(actor.scope) as session:
         document = await get_document(session, version.document_id)

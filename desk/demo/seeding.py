@@ -155,7 +155,8 @@ async def _index(
 ) -> None:
     """Several at once, so that the embedder gets their texts in one batch."""
     largest = installation.settings.maximum_upload_bytes
-    versions = [await take_in(database, scope, article, maximum_bytes=largest) for article in articles]
+    storage = installation.storage
+    versions = [await take_in(database, storage, scope, article, maximum_bytes=largest) for article in articles]
 
     async def index(held: Claim) -> None:
         async with free:

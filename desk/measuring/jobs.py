@@ -71,7 +71,7 @@ async def measure_job_start(installation: Installation, address: DatabaseAddress
     async def ours() -> float:
         watch.started = asyncio.get_running_loop().create_future()
         upload = Upload(file_name="job.txt", raw=uuid4().bytes, origin=f"bench:{uuid4()}")
-        await take_in(database, tenant.actor.scope, upload, maximum_bytes=100)
+        await take_in(database, installation.storage, tenant.actor.scope, upload, maximum_bytes=100)
         async with asyncio.timeout(_WAIT_SECONDS):
             return 1000 * (await watch.started - watch.committed)
 

@@ -10,6 +10,7 @@ from desk.models.accounts import (
     TenantSettings,
     User,
 )
+from desk.models.attachments import Attachment
 from desk.models.base import GLOBAL_TENANT_ID, Row, TenantRow, Work
 from desk.models.certificates import CertificationGroup, SendingCertificate
 from desk.models.chats import ChatSession, ReplyNotice, Visitor, WidgetArrival
@@ -42,6 +43,7 @@ metadata = Row.metadata
 __all__ = [
     "GLOBAL_TENANT_ID",
     "ApiKey",
+    "Attachment",
     "CertificationGroup",
     "ChannelPolicy",
     "ChatSession",

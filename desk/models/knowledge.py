@@ -43,6 +43,7 @@ class DocumentVersion(TenantRow, Work):
     access: ClassVar[Access] = "tenant_and_global"
     constraints = (
         UniqueConstraint("tenant_id", "document_id", "number", name="uq_document_versions_number"),
+        UniqueConstraint("storage_key", name="uq_document_versions_storage_key"),
         belongs_to("documents", "document_id", name="document_versions"),
         one_of("state", "waiting", "indexed", "refused"),
         due_index("document_versions"),
@@ -51,7 +52,11 @@ class DocumentVersion(TenantRow, Work):
     document_id: Mapped[UUID] = mapped_column(GUID())
     number: Mapped[int]
     file_name: Mapped[str] = mapped_column(Text)
-    raw: Mapped[bytes] = mapped_column(LargeBinary)
+    raw: Mapped[bytes | None] = mapped_column(LargeBinary, default=None)
+    """The original, of versions from before there was a storage; of later ones it lies under `storage_key`."""
+    storage_key: Mapped[str | None] = mapped_column(Text, default=None)
+    size: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """Bytes of the original."""
     sha256: Mapped[str] = mapped_column(String(64))
     text: Mapped[str] = mapped_column(Text, default="")
     language: Mapped[str] = mapped_column(String(10), default="")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Sequence
+from pathlib import Path
 from uuid import UUID
 
 import numpy as np
@@ -13,6 +14,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
+from connectors.storage.folder import FolderStorage
 from desk.accounts.preferences import load_preferences, save_weights
 from desk.accounts.registration import register
 from desk.accounts.tenants import all_tenants, ensure_global_tenant
@@ -66,10 +68,11 @@ async def test_prompt_versions_made_and_activated_at_once_follow_each_other(fres
     assert sum(version.is_active for version in versions) == 1
 
 
-async def test_the_same_file_uploaded_twice_at_once_is_one_document(fresh_database: Database) -> None:
+async def test_the_same_file_uploaded_twice_at_once_is_one_document(fresh_database: Database, tmp_path: Path) -> None:
     actor = await new_owner(fresh_database)
     uploads = [Upload("a.md", f"text {number}".encode(), "a.md") for number in range(4)]
-    await _all(*[take_in(fresh_database, actor.scope, upload, maximum_bytes=100) for upload in uploads])
+    storage = FolderStorage(tmp_path)
+    await _all(*[take_in(fresh_database, storage, actor.scope, upload, maximum_bytes=100) for upload in uploads])
     async with fresh_database.transaction(actor.scope) as session:
         rows = await session.execute(select(DocumentVersion.document_id, DocumentVersion.number))
         versions = [(row.document_id, row.number) for row in rows]

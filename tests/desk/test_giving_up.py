@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
+from connectors.storage.folder import FolderStorage
 from desk import review
 from desk.conversation import lock_ticket
 from desk.db.leases import Claim, claim
@@ -119,9 +121,10 @@ async def test_deciding_about_an_old_reply_leaves_the_newer_question_in_the_queu
     assert (waiting.status, waiting.waiting_since is not None) == ("open", True)
 
 
-async def test_a_document_can_be_read_again_as_often_as_one_likes(fresh_database: Database) -> None:
+async def test_a_document_can_be_read_again_as_often_as_one_likes(fresh_database: Database, tmp_path: Path) -> None:
     database, actor = fresh_database, await new_owner(fresh_database)
-    indexer = ChunkIndexer(database, MiniLMEmbedder(), 30)
+    storage = FolderStorage(tmp_path)
+    indexer = ChunkIndexer(database, storage, MiniLMEmbedder(), 30)
 
     async def index(held: Claim) -> None:
         await indexer.index(held.tenant_id, held.row_id, held.fence)
@@ -129,7 +132,7 @@ async def test_a_document_can_be_read_again_as_often_as_one_likes(fresh_database
     most = 1
     duty = Duty("document_versions", index, 1, most_attempts=most)
     upload = Upload("a.md", b"# Backups\n\nWe keep backups for 14 days.", "a.md")
-    version = await take_in(database, actor.scope, upload, maximum_bytes=1_000)
+    version = await take_in(database, storage, actor.scope, upload, maximum_bytes=1_000)
     for _ in range(6 * most):
         (held,) = await claim(database, "document_versions", 1, 30)
         await WorkLoop(database, (duty,), lease_seconds=30, poll_seconds=1).do(duty, held)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sqlalchemy import select, text
 
+from connectors.storage.folder import FolderStorage
 from desk.accounts.identity import Actor
 from desk.db.leases import claim
 from desk.db.tenancy import OPERATOR_SCOPE, Scope
@@ -39,13 +41,15 @@ class OtherModel:
 class Desk:
     """A retriever and an indexer of one process."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, folder: Path) -> None:
         self.database = database
+        self.folder = folder
+        self.storage = FolderStorage(folder)
         self.retriever = FourSourceRetriever(database, EMBEDDER, OpenIndexes(EMBEDDER))
-        self.indexer = ChunkIndexer(database, EMBEDDER, lease_seconds=30)
+        self.indexer = ChunkIndexer(database, self.storage, EMBEDDER, lease_seconds=30)
 
     async def add(self, scope: Scope, name: str, raw: bytes) -> DocumentVersion:
-        version = await take_in(self.database, scope, Upload(name, raw, name), maximum_bytes=1_000_000)
+        version = await take_in(self.database, self.storage, scope, Upload(name, raw, name), maximum_bytes=1_000_000)
         for held in await claim(self.database, "document_versions", 50, 30):
             await self.indexer.index(held.tenant_id, held.row_id, held.fence)
         async with self.database.transaction(scope) as session:
@@ -56,8 +60,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(fresh_database: Database) -> Desk:
-    return Desk(fresh_database)
+def desk(fresh_database: Database, tmp_path: Path) -> Desk:
+    return Desk(fresh_database, tmp_path)
 
 
 async def test_a_document_is_found_and_cited_where_it_says_so(desk: Desk) -> None:
@@ -78,7 +82,7 @@ async def test_a_document_is_found_and_cited_where_it_says_so(desk: Desk) -> Non
 
 
 async def test_another_process_finds_what_was_just_committed_and_loses_what_was_deleted(desk: Desk) -> None:
-    actor, other_process = await new_owner(desk.database), Desk(desk.database)
+    actor, other_process = await new_owner(desk.database), Desk(desk.database, desk.folder)
     await other_process.ask(actor)
     await desk.add(actor.scope, "backups.md", BACKUPS)
     assert other_process.retriever is not desk.retriever
@@ -102,7 +106,7 @@ async def test_a_tenant_sees_its_own_and_the_global_knowledge_only(desk: Desk) -
 
 
 async def test_a_log_that_was_pruned_or_an_index_that_is_behind_reads_everything_anew(desk: Desk) -> None:
-    actor, sleeper = await new_owner(desk.database), Desk(desk.database)
+    actor, sleeper = await new_owner(desk.database), Desk(desk.database, desk.folder)
     await sleeper.ask(actor)
     for number in range(4):
         await desk.add(actor.scope, f"{number}.md", BACKUPS + f"\n\nTopic number {number}.".encode())

@@ -98,7 +98,11 @@ class Knowledge(Controller):
             raise InvalidInputError(msg)
         upload = Upload(f"{title}.md", text.encode(), f"text:{title}", title=title, category=data.category)
         await take_in(
-            installation.database, actor.scope, upload, maximum_bytes=installation.settings.maximum_upload_bytes
+            installation.database,
+            installation.storage,
+            actor.scope,
+            upload,
+            maximum_bytes=installation.settings.maximum_upload_bytes,
         )
         context = await _listing(request, installation, actor)
         around = await shell(request, installation, actor, area="knowledge")
@@ -151,7 +155,7 @@ class OneDocument(Controller):
             document = await change_document(session, document_id)
         maximum = installation.settings.maximum_upload_bytes
         upload = Upload(_file_name(file), await file.read(maximum + 1), document.origin, title=document.title)
-        await take_in(installation.database, actor.scope, upload, maximum_bytes=maximum)
+        await take_in(installation.database, installation.storage, actor.scope, upload, maximum_bytes=maximum)
         return told(await _document_page(request, installation, actor, document_id), "New version taken in.")
 
     @post("/reindex", status_code=200, opt=needs(Permission.KNOWLEDGE))
@@ -208,7 +212,7 @@ async def _take_file(installation: Installation, actor: Actor, file: UploadFile,
     maximum, name = installation.settings.maximum_upload_bytes, _file_name(file)
     upload = Upload(name, await file.read(maximum + 1), f"upload:{name}", category=category)
     try:
-        await take_in(installation.database, actor.scope, upload, maximum_bytes=maximum)
+        await take_in(installation.database, installation.storage, actor.scope, upload, maximum_bytes=maximum)
     except DeskError as error:
         return f"{name}: {error.detail}"
     return None
