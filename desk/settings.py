@@ -99,6 +99,12 @@ SETTINGS = (
     Setting("DESK_EMBEDDING_API_KEY", None, "Its key."),
     Setting("DESK_EMBEDDING_MODEL", None, "Its model."),
     Setting("DESK_EMBEDDING_DIMENSION", None, "Its number of dimensions."),
+    Setting(
+        "DESK_VECTOR_BACKEND",
+        "memory",
+        "Where vectors are searched: `memory`, or `pgvector` in the database, where `desk migrate` then makes a table.",
+    ),
+    Setting("DESK_INDEX_MEMORY_MB", "1500", "Memory for search indexes in each process; those used least are closed."),
     Setting("DESK_LOG_LEVEL", "info", "debug, info, warning or error."),
     Setting("DESK_LOG_FORMAT", "auto", "`json`, `text`, or `auto`: text on a terminal, JSON otherwise."),
 )
@@ -148,6 +154,8 @@ class Settings:
     egress_allowed_hosts: tuple[str, ...]
     model_environment: Mapping[str, str]
     """The DESK_LLM_*, DESK_EMBEDDING_* and provider keys, for `connectors.llm.configuration`."""
+    vector_backend: str
+    index_memory_bytes: int
     log_level: str
     log_format: str
 
@@ -196,6 +204,8 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         bucket=_bucket(values),
         egress_allowed_hosts=_split(values.optional("DESK_EGRESS_ALLOWED_HOSTS")),
         model_environment=values.model_environment(),
+        vector_backend=values.choice("DESK_VECTOR_BACKEND", "memory", "pgvector"),
+        index_memory_bytes=values.whole("DESK_INDEX_MEMORY_MB", 16, 1_000_000) * 1024 * 1024,
         log_level=values.choice("DESK_LOG_LEVEL", "debug", "info", "warning", "error"),
         log_format=values.choice("DESK_LOG_FORMAT", "auto", "json", "text"),
     )

@@ -57,6 +57,7 @@ from retrieval.intents.categories import hosting_categories
 from retrieval.open_indexes import OpenIndexes
 from retrieval.reembedding import embed_again
 from retrieval.retriever import FourSourceRetriever
+from retrieval.snapshots import Snapshots
 
 EMBEDDING_CACHE = 4_096
 
@@ -78,7 +79,12 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
     queue = saq_queue(address.psycopg_app_url())
     database = Database.connect(address.app, waker=QueueWaker(queue))
     embedder = CachedEmbedder(build_embedder(settings, rules), EMBEDDING_CACHE)
-    indexes = OpenIndexes(embedder)
+    indexes = OpenIndexes(
+        embedder,
+        settings.index_memory_bytes,
+        backend="pgvector" if settings.vector_backend == "pgvector" else "memory",
+        snapshots=snapshots(settings),
+    )
     retriever = FourSourceRetriever(database, embedder, indexes)
     faqs = IndexedFaqLane(database, embedder, indexes)
     models = TenantModels(database, settings, rules, clock)
@@ -116,6 +122,18 @@ def intent_descriptions() -> tuple[IntentDescription, ...]:
         )
         for one in hosting_categories()
     )
+
+
+def snapshots(settings: Settings) -> Snapshots:
+    """Where the graphs of the largest indexes are kept."""
+    return Snapshots(settings.data_dir / "indexes")
+
+
+def vector_dimension(settings: Settings) -> int | None:
+    """What the database is to keep vectors for; None where they are searched in memory."""
+    if settings.vector_backend != "pgvector":
+        return None
+    return build_embedder(settings, EgressRules(allowed_hosts=frozenset(settings.egress_allowed_hosts))).dimension
 
 
 def build_embedder(settings: Settings, rules: EgressRules) -> Embedder:

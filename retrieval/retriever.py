@@ -50,7 +50,7 @@ class FourSourceRetriever:
             await tenant.refresh(session)
             await shared.refresh(session)
             refreshed = time.perf_counter()
-            candidates = _search(question, text, vector, tenant, shared)
+            candidates = await _search(session, question, text, vector, tenant, shared)
             searched = time.perf_counter()
             hits = await _read_hits(session, candidates)
         weights = (question.weights or SourceWeights()).normalised()
@@ -98,16 +98,16 @@ class FourSourceRetriever:
             return self._classifier
 
 
-def _search(
-    question: Question, text: str, vector: Vectors, tenant: TenantIndex, shared: TenantIndex
+async def _search(
+    session: AsyncSession, question: Question, text: str, vector: Vectors, tenant: TenantIndex, shared: TenantIndex
 ) -> dict[SourceKind, list[Candidate]]:
     return {
-        "global_kb": shared.sources["knowledge"].search(text, vector, PER_SOURCE),
+        "global_kb": await shared.search(session, "knowledge", text, vector, PER_SOURCE),
         "tenant_kb": []
         if question.tenant_id == GLOBAL_TENANT_ID
-        else tenant.sources["knowledge"].search(text, vector, PER_SOURCE),
-        "example": tenant.sources["example"].search(text, vector, max(PER_SOURCE, question.neighbours)),
-        "correction": tenant.sources["correction"].search(text, vector, PER_SOURCE),
+        else await tenant.search(session, "knowledge", text, vector, PER_SOURCE),
+        "example": await tenant.search(session, "example", text, vector, max(PER_SOURCE, question.neighbours)),
+        "correction": await tenant.search(session, "correction", text, vector, PER_SOURCE),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from threading import Lock
 from uuid import UUID
 
@@ -21,8 +22,9 @@ _SHORTEST_LIST = 32
 class SourceIndex:
     """Dense and lexical search over the same items, fused by `fuse`. Threads may share one."""
 
-    def __init__(self, dimension: int) -> None:
-        self._vectors = VectorArena(dimension)
+    def __init__(self, dimension: int, vectors: VectorArena | None = None) -> None:
+        """`vectors`: those of a snapshot, whose words are still to be put in with `put_words`."""
+        self.vectors = VectorArena(dimension) if vectors is None else vectors
         self._words = LexicalIndex()
         self._slot_of_row = np.zeros(0, dtype=np.intp)
         self._row_of_slot = np.zeros(0, dtype=np.intp)
@@ -38,7 +40,7 @@ class SourceIndex:
     def nbytes(self) -> int:
         """Bytes of vectors and postings; ids and the vocabulary's strings are not counted."""
         with self._lock:
-            return self._vectors.nbytes + self._words.nbytes + 2 * self._slot_of_row.nbytes
+            return self.vectors.nbytes + self._words.nbytes + 2 * self._slot_of_row.nbytes
 
     def upsert(self, item_id: UUID, text: str, vector: NDArray[np.float32]) -> None:
         """Put an item in, or in the place of the one with its id.
@@ -46,17 +48,25 @@ class SourceIndex:
         Raises ValueError, with nothing changed, for a vector of another shape, zero or not finite.
         """
         with self._lock:
-            self._vectors.upsert(item_id, vector)
+            self.vectors.upsert(item_id, vector)
             self._words.add(item_id, text)
-            self._pair(self._vectors.row_of(item_id), self._words.slot_of(item_id))
+            self._pair(self.vectors.row_of(item_id), self._words.slot_of(item_id))
+
+    def put_words(self, item_id: UUID, text: str) -> None:
+        """Put in the words of an item whose vector is there already, or is kept elsewhere."""
+        with self._lock:
+            self._words.add(item_id, text)
+            if item_id in self.vectors:
+                self._pair(self.vectors.row_of(item_id), self._words.slot_of(item_id))
 
     def remove(self, item_id: UUID) -> None:
         """Take an item out; one that is not there is no error."""
         with self._lock:
-            if item_id not in self._words:
+            if item_id not in self.vectors:
+                self._words.remove(item_id)
                 return
-            row, last = self._vectors.row_of(item_id), len(self._vectors) - 1
-            self._vectors.remove(item_id)
+            row, last = self.vectors.row_of(item_id), len(self.vectors) - 1
+            self.vectors.remove(item_id)
             self._words.remove(item_id)
             if row != last:
                 self._pair(row, int(self._slot_of_row[last]))
@@ -69,30 +79,53 @@ class SourceIndex:
         """
         if k < 1:
             return []
-        reach = max(_REACH * k, _SHORTEST_LIST)
+        reach = reach_for(k)
         with self._lock:
-            rows, cosines = self._vectors.nearest(vector, reach)
+            rows, cosines = self.vectors.nearest(vector, reach)
             match = self._words.match(text)
             worded = self._row_of_slot[match.best_slots(reach)]
-            known = np.zeros(len(self._vectors), dtype=np.bool_)
+            known = np.zeros(len(self.vectors), dtype=np.bool_)
             known[rows] = True
             further = worded[~known[worded]]
             rows = np.concatenate((rows, further))
-            cosines = np.concatenate((cosines, self._vectors.cosines(vector, further))).astype(np.float64)
+            cosines = np.concatenate((cosines, self.vectors.cosines(vector, further))).astype(np.float64)
             lexical = match.scores[self._slot_of_row[rows]]
             scores = _fused(cosines, lexical)
             if len(rows) > k:
                 best = np.flatnonzero(scores >= np.partition(scores, len(rows) - k)[len(rows) - k])
                 rows, cosines, lexical, scores = rows[best], cosines[best], lexical[best], scores[best]
-            items = [self._vectors.item_at(row) for row in rows.tolist()]
+            items = [self.vectors.item_at(row) for row in rows.tolist()]
         found = zip((-scores).tolist(), items, cosines.tolist(), lexical.tolist(), strict=True)
         return [Candidate(item_id, -negated, dense, words) for negated, item_id, dense, words in sorted(found)[:k]]
+
+    def proposed(self, text: str, k: int) -> list[UUID]:
+        """Items that `judged` is to be given the cosines of, besides the nearest: those the words propose."""
+        with self._lock:
+            return [item_id for item_id, _ in self._words.match(text).top(k)]
+
+    def judged(self, text: str, cosines: Mapping[UUID, float], k: int) -> list[Candidate]:
+        """As `search`, of the items in `cosines`; those that are not in this index are left out."""
+        with self._lock:
+            match = self._words.match(text)
+            found = [
+                Candidate(item_id, fuse(dense, words), dense, words)
+                for item_id, dense in cosines.items()
+                if item_id in self._words
+                for words in (match.of(item_id),)
+            ]
+        found.sort(key=lambda candidate: (-candidate.score, candidate.item_id))
+        return found[:k]
 
     def _pair(self, row: int, slot: int) -> None:
         """Remember that an item has this row of the vectors and this slot of the words."""
         self._slot_of_row = _reaching(self._slot_of_row, row)
         self._row_of_slot = _reaching(self._row_of_slot, slot)
         self._slot_of_row[row], self._row_of_slot[slot] = slot, row
+
+
+def reach_for(k: int) -> int:
+    """How many items each side proposes for `k`."""
+    return max(_REACH * k, _SHORTEST_LIST)
 
 
 def fuse(dense: float, lexical: float) -> float:

@@ -7,13 +7,13 @@ and applying an entry twice changes nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import ColumnElement, Select, Text, literal, select
+from sqlalchemy import ColumnElement, LargeBinary, Select, Text, literal, select
 from sqlalchemy import Row as ResultRow
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,17 +21,24 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from desk.db.index_log import Source, last_sequence
 from desk.models import Chunk, Correction, Document, Embedding, Example, FaqPhrasing, IndexLogEntry
 from desk.ports import Vectors
+from retrieval.candidates import Candidate
 from retrieval.faq.index import FaqIndex
 from retrieval.query import question_text
-from retrieval.source_index import SourceIndex
+from retrieval.snapshots import Snapshots
+from retrieval.source_index import SourceIndex, reach_for
+from retrieval.stored_vectors import StoredVectors
 
 SOURCES: tuple[Source, ...] = ("knowledge", "example", "correction")
 """Those that are searched together; the FAQs have an index of their own kind."""
+VectorBackend = Literal["memory", "pgvector"]
 _MOST_CHANGES = 2_000
 """More changes than this at once are cheaper to take in by reading everything anew."""
+_CHANGES_A_SNAPSHOT = 1_000
+"""So many changes are quicker followed than a graph is written."""
 
 
 _NO_HEADINGS: list[str] = []
+_NO_VECTOR = cast("ColumnElement[bytes]", literal(b"", LargeBinary).label("vector"))
 ItemRow = ResultRow[UUID, bytes, str, str, list[str]]
 ItemQuery = Select[UUID, bytes, str, str, list[str]]
 PhrasingRow = ResultRow[UUID, UUID, str, bytes]
@@ -42,17 +49,33 @@ class IndexedItem:
     item_id: UUID
     text: str
     vector: Vectors
+    """Empty where the vectors are searched in the database."""
 
 
 class TenantIndex:
     """Three source indexes and the FAQs at one point of the tenant's log. Refreshing is serialised, searching not."""
 
-    def __init__(self, tenant_id: UUID, model: str, dimension: int) -> None:
+    def __init__(
+        self,
+        tenant_id: UUID,
+        model: str,
+        dimension: int,
+        *,
+        backend: VectorBackend = "memory",
+        snapshots: Snapshots | None = None,
+        changed: Callable[[TenantIndex], None] = lambda _: None,
+    ) -> None:
+        """`changed` is called whenever items came or went."""
         self.tenant_id = tenant_id
         self.model = model
+        self.backend: VectorBackend = backend
         self._dimension = dimension
+        self._snapshots = snapshots
+        self._changed = changed
         self._lock = asyncio.Lock()
         self._loaded = False
+        self._saved: dict[Source, int] = {}
+        """The log's sequence when a source was last saved to a snapshot."""
         self.sequence: int = 0
         self.sources: dict[Source, SourceIndex] = {source: SourceIndex(dimension) for source in SOURCES}
         self.faqs = FaqIndex(dimension)
@@ -63,43 +86,125 @@ class TenantIndex:
 
     async def refresh(self, session: AsyncSession) -> None:
         """Bring the indexes up to what is committed; one cheap statement when nothing changed."""
-        if self._loaded and self.sequence == await last_sequence(session, self.tenant_id):
+        await self.follow(session, await last_sequence(session, self.tenant_id))
+
+    async def follow(self, session: AsyncSession, committed: int) -> None:
+        """The same for who has read the log's sequence in this transaction."""
+        if self._loaded and self.sequence == committed:
             return
         async with self._lock:
             reached = await last_sequence(session, self.tenant_id)
             if self._loaded and reached == self.sequence:
                 return
-            changes = await self._changes(session, reached) if self._loaded else None
+            changes = await self._changes(session, self.sequence, reached) if self._loaded else None
             if changes is None:
-                await self._rebuild(session)
+                await self._rebuild(session, reached)
             else:
                 await self._apply(session, changes)
             self.sequence, self._loaded = reached, True
+        self._changed(self)
 
-    async def _changes(self, session: AsyncSession, reached: int) -> list[ResultRow[str, UUID, str]] | None:
-        """The log since our point; None when it was pruned or is too long to be worth following."""
-        if reached - self.sequence > _MOST_CHANGES:
+    async def search(
+        self, session: AsyncSession, source: Source, text: str, vector: Vectors, k: int
+    ) -> list[Candidate]:
+        """The best `k` items of a source, best first, by vectors and words."""
+        index = self.sources[source]
+        if self.backend == "memory":
+            return index.search(text, vector, k)
+        reach = reach_for(k)
+        place = StoredVectors(self.tenant_id, source, self.model, self._dimension)
+        cosines = await place.nearest(session, vector, reach, index.proposed(text, reach), len(index))
+        return index.judged(text, cosines, k)
+
+    @property
+    def needs_upkeep(self) -> bool:
+        return any(index.vectors.outgrown or self._to_save(source) for source, index in self.sources.items())
+
+    async def keep_up(self) -> None:
+        """Build graphs for what has outgrown the exact search, and save graphs that have changed much."""
+        sources = self.sources
+        for source, index in sources.items():
+            await asyncio.to_thread(index.vectors.build_graph)
+            # Read before the graph is, and only while the graph is what follows the log.
+            sequence = self.sequence
+            if self._snapshots is not None and self.sources is sources and self._to_save(source):
+                self._saved[source] = sequence
+                await asyncio.to_thread(
+                    self._snapshots.save, self.tenant_id, source, index.vectors, self.model, sequence
+                )
+
+    def _to_save(self, source: Source) -> bool:
+        if self._snapshots is None or not self.sources[source].vectors.is_graph:
+            return False
+        saved = self._saved.get(source)
+        return saved is None or self.sequence - saved >= _CHANGES_A_SNAPSHOT
+
+    async def _changes(
+        self, session: AsyncSession, since: int, reached: int, most: int = _MOST_CHANGES
+    ) -> list[ResultRow[str, UUID, str]] | None:
+        """The log since a point; None when it was pruned or is too long to be worth following."""
+        if not 0 <= reached - since <= most:
             return None
         rows = await session.execute(
             select(IndexLogEntry.source, IndexLogEntry.item_id, IndexLogEntry.operation)
             .where(
                 IndexLogEntry.tenant_id == self.tenant_id,
-                IndexLogEntry.sequence > self.sequence,
+                IndexLogEntry.sequence > since,
                 IndexLogEntry.sequence <= reached,
             )
             .order_by(IndexLogEntry.sequence)
         )
         changes = list(rows.all())
-        return changes if len(changes) == reached - self.sequence else None
+        return changes if len(changes) == reached - since else None
 
-    async def _rebuild(self, session: AsyncSession) -> None:
+    async def _rebuild(self, session: AsyncSession, reached: int) -> None:
         fresh: dict[Source, SourceIndex] = {}
         for source in SOURCES:
-            rows = (await session.execute(self._items(source))).all()
-            fresh[source] = await asyncio.to_thread(self._build, source, rows)
+            index = await self._from_snapshot(session, source, reached)
+            if index is None:
+                rows = (await session.execute(self._items(source, vectors=self.backend == "memory"))).all()
+                index = await asyncio.to_thread(self._build, source, rows)
+            fresh[source] = index
         phrasings = (await session.execute(self._phrasings())).all()
         self.faqs = await asyncio.to_thread(self._build_faqs, phrasings)
         self.sources = fresh
+
+    async def _from_snapshot(self, session: AsyncSession, source: Source, reached: int) -> SourceIndex | None:
+        """The graph as it was saved, with what the log says has changed since; None when there is none to use."""
+        if self._snapshots is None or self.backend != "memory":
+            return None
+        saved = await asyncio.to_thread(self._snapshots.load, self.tenant_id, source, self.model, self._dimension)
+        if saved is None:
+            return None
+        most = max(_MOST_CHANGES, saved.manifest.count // 4)
+        changes = await self._changes(session, saved.manifest.sequence, reached, most)
+        if changes is None:
+            return None
+        self._saved[source] = saved.manifest.sequence
+        index = SourceIndex(self._dimension, saved.arena)
+        rows = (await session.execute(self._items(source, vectors=False))).all()
+        changed = {row.item_id for row in changes if row.source == source}
+        wanted = [row.item_id for row in rows if row.item_id in changed or row.item_id not in saved.arena]
+        renewed: list[ItemRow] = []
+        for start in range(0, len(wanted), _MOST_CHANGES):
+            some = Embedding.item_id.in_(wanted[start : start + _MOST_CHANGES])
+            renewed += (await session.execute(self._items(source).where(some))).all()
+        await asyncio.to_thread(self._complete, index, source, rows, renewed)
+        return index
+
+    def _complete(
+        self, index: SourceIndex, source: Source, rows: Sequence[ItemRow], renewed: Sequence[ItemRow]
+    ) -> None:
+        """Bring a snapshot's vectors together with the words of `rows`; those of `renewed` are new altogether."""
+        for gone in index.vectors.item_ids() - {row.item_id for row in rows}:
+            index.remove(gone)
+        fresh = {row.item_id for row in renewed}
+        for row in rows:
+            if row.item_id not in fresh:
+                item = self._read(source, row)
+                index.put_words(item.item_id, item.text)
+        for row in renewed:
+            _place(index, self._read(source, row))
 
     async def _apply(self, session: AsyncSession, changes: list[ResultRow[str, UUID, str]]) -> None:
         for source in SOURCES:
@@ -107,13 +212,14 @@ class TenantIndex:
             wanted = [item_id for item_id, operation in last.items() if operation == "upsert"]
             found: dict[UUID, IndexedItem] = {}
             if wanted:
-                rows = await session.execute(self._items(source).where(Embedding.item_id.in_(wanted)))
+                query = self._items(source, vectors=self.backend == "memory")
+                rows = await session.execute(query.where(Embedding.item_id.in_(wanted)))
                 items = [self._read(source, row) for row in rows.all()]
                 found = {item.item_id: item for item in items}
             index = self.sources[source]
             for item_id in last:
                 if item_id in found:
-                    index.upsert(item_id, found[item_id].text, found[item_id].vector)
+                    _place(index, found[item_id])
                 else:
                     index.remove(item_id)
         await self._apply_faqs(session, {row.item_id for row in changes if row.source == "faq"})
@@ -144,16 +250,16 @@ class TenantIndex:
     def _build(self, source: Source, rows: Sequence[ItemRow]) -> SourceIndex:
         index = SourceIndex(self._dimension)
         for row in rows:
-            item = self._read(source, row)
-            index.upsert(item.item_id, item.text, item.vector)
+            _place(index, self._read(source, row))
         return index
 
-    def _items(self, source: Source) -> ItemQuery:
-        """Item id, vector, title, text and heading path of everything searchable of one source."""
+    def _items(self, source: Source, *, vectors: bool = True) -> ItemQuery:
+        """Item id, vector (empty without `vectors`), title, text and heading path of all that one source holds."""
+        vector = Embedding.vector if vectors else _NO_VECTOR
         own = (Embedding.source == source, Embedding.model == self.model, Embedding.tenant_id == self.tenant_id)
         if source == "knowledge":
             return (
-                select(Embedding.item_id, Embedding.vector, Document.title, Chunk.text, Chunk.heading_path)
+                select(Embedding.item_id, vector, Document.title, Chunk.text, Chunk.heading_path)
                 .join(Chunk, Chunk.id == Embedding.item_id)
                 .join(Document, Document.id == Chunk.document_id)
                 .where(*own)
@@ -161,7 +267,7 @@ class TenantIndex:
         row = Example if source == "example" else Correction
         no_headings = cast("ColumnElement[list[str]]", literal(_NO_HEADINGS, ARRAY(Text)))
         return (
-            select(Embedding.item_id, Embedding.vector, row.question, row.question, no_headings)
+            select(Embedding.item_id, vector, row.question, row.question, no_headings)
             .join(row, row.id == Embedding.item_id)
             .where(*own)
         )
@@ -175,6 +281,13 @@ class TenantIndex:
 def _put(index: FaqIndex, row: PhrasingRow) -> None:
     item_id, faq_id, text, raw = row
     index.upsert(item_id, faq_id, text, _vector(raw))
+
+
+def _place(index: SourceIndex, item: IndexedItem) -> None:
+    if len(item.vector):
+        index.upsert(item.item_id, item.text, item.vector)
+    else:
+        index.put_words(item.item_id, item.text)
 
 
 def _vector(raw: bytes) -> Vectors:

@@ -69,10 +69,10 @@ async def _run(settings: Settings, work: Callable[[Installation], Awaitable[Resu
 @asynccontextmanager
 async def _installation(settings: Settings) -> AsyncGenerator[Installation]:
     from desk.first_run import prepare_database
-    from desk.wiring import database_address, running
+    from desk.wiring import database_address, running, vector_dimension
 
     address: DatabaseAddress = database_address(settings)
     if address.owner is not None:
-        await prepare_database(address)
+        await prepare_database(address, vector_dimension(settings))
     async with running(settings, address) as installation:
         yield installation

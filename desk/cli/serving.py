@@ -44,7 +44,7 @@ def _prepare(settings: Settings, database: EmbeddedPostgres | None) -> dict[str,
 
     from desk.demo import seed_demo
     from desk.first_run import prepare_database
-    from desk.wiring import database_address, running
+    from desk.wiring import database_address, running, vector_dimension
 
     if database is not None:
         database.start()
@@ -53,7 +53,7 @@ def _prepare(settings: Settings, database: EmbeddedPostgres | None) -> dict[str,
 
     async def work() -> None:
         if address.owner is not None:
-            await prepare_database(address)
+            await prepare_database(address, vector_dimension(settings))
         if settings.demo:
             async with running(settings, address) as installation:
                 await seed_demo(installation)
@@ -145,7 +145,7 @@ def migrate(*, check: bool) -> None:
     """Bring the database to the newest schema."""
     from desk.db.migrate import pending_changes
     from desk.first_run import prepare_database
-    from desk.wiring import database_address
+    from desk.wiring import database_address, vector_dimension
 
     with settings_with_database() as settings:
         address = database_address(settings)
@@ -154,5 +154,5 @@ def migrate(*, check: bool) -> None:
             for line in pending:
                 click.echo(line, err=True)
             sys.exit(1 if pending else 0)
-        asyncio.run(prepare_database(address))
+        asyncio.run(prepare_database(address, vector_dimension(settings)))
         click.echo("The database is up to date.")

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from desk.db.tenancy import session_scope
+from desk.db.vector_table import has_vector_table, store_vectors
 from desk.models import Embedding, IndexCounter, IndexLogEntry
 from desk.ports import Vectors
 
@@ -54,14 +55,19 @@ async def put_items(
         }
         for item_id, vector in zip(item_ids, vectors, strict=True)
     ]
+    in_table = await has_vector_table(session)
     for start in range(0, len(rows), _ROWS_A_STATEMENT):
         statement = insert(Embedding).values(rows[start : start + _ROWS_A_STATEMENT])
-        await session.execute(
+        written = await session.execute(
             statement.on_conflict_do_update(
                 constraint="uq_embeddings_item",
                 set_={"vector": statement.excluded.vector, "dimension": statement.excluded.dimension},
-            )
+            ).returning(Embedding.item_id, Embedding.id)
         )
+        if in_table and tenant_id is not None:
+            embedding_of = dict(written.tuples().all())
+            some = {item_id: embedding_of[item_id] for item_id in item_ids[start : start + _ROWS_A_STATEMENT]}
+            await store_vectors(session, tenant_id, source, model, some, vectors[start : start + _ROWS_A_STATEMENT])
     await _log(session, source, "upsert", item_ids)
 
 

@@ -140,6 +140,11 @@ class VectorArena:
         """Valid until an item is removed, which may move the last row into its place. Raises KeyError."""
         return self._index[item_id]
 
+    def item_ids(self) -> set[UUID]:
+        """All that are in the arena."""
+        with self._lock:
+            return set(self._ids)
+
     def item_at(self, row: int) -> UUID:
         return self._ids[row]
 
