@@ -100,6 +100,16 @@ SETTINGS = (
     Setting("DESK_EMBEDDING_MODEL", None, "Its model."),
     Setting("DESK_EMBEDDING_DIMENSION", None, "Its number of dimensions."),
     Setting(
+        "DESK_RERANK",
+        "off",
+        "A second look at what was found: `off`, `embedding` (the best sentence of a passage), `llm` (the tenant's "
+        "model grades) or `endpoint` (a cross-encoder).",
+    ),
+    Setting("DESK_RERANK_THRESHOLD", "0", "Relevance, 0 to 1, below which reranked hits are dropped; 0 keeps all."),
+    Setting("DESK_RERANK_BASE_URL", None, "Address under which `/rerank` answers as Cohere's and Jina's do."),
+    Setting("DESK_RERANK_API_KEY", None, "Its key."),
+    Setting("DESK_RERANK_MODEL", None, "Its model."),
+    Setting(
         "DESK_VECTOR_BACKEND",
         "memory",
         "Where vectors are searched: `memory`, or `pgvector` in the database, where `desk migrate` then makes a table.",
@@ -153,7 +163,10 @@ class Settings:
     """None: files are kept in the data folder."""
     egress_allowed_hosts: tuple[str, ...]
     model_environment: Mapping[str, str]
-    """The DESK_LLM_*, DESK_EMBEDDING_* and provider keys, for `connectors.llm.configuration`."""
+    """The DESK_LLM_*, DESK_EMBEDDING_*, DESK_RERANK_* and provider keys, for the connectors to read."""
+    rerank: str
+    """off, embedding, llm or endpoint."""
+    rerank_threshold: float
     vector_backend: str
     index_memory_bytes: int
     log_level: str
@@ -204,6 +217,8 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         bucket=_bucket(values),
         egress_allowed_hosts=_split(values.optional("DESK_EGRESS_ALLOWED_HOSTS")),
         model_environment=values.model_environment(),
+        rerank=values.choice("DESK_RERANK", "off", "embedding", "llm", "endpoint"),
+        rerank_threshold=values.number("DESK_RERANK_THRESHOLD", 0, 1),
         vector_backend=values.choice("DESK_VECTOR_BACKEND", "memory", "pgvector"),
         index_memory_bytes=values.whole("DESK_INDEX_MEMORY_MB", 16, 1_000_000) * 1024 * 1024,
         log_level=values.choice("DESK_LOG_LEVEL", "debug", "info", "warning", "error"),
@@ -254,7 +269,8 @@ class _Values:
         return value
 
     def model_environment(self) -> dict[str, str]:
-        names = [name for name in DEFAULTS if name.startswith(("DESK_LLM_", "DESK_EMBEDDING_")) or "DESK" not in name]
+        own = ("DESK_LLM_", "DESK_EMBEDDING_", "DESK_RERANK_")
+        names = [name for name in DEFAULTS if name.startswith(own) or "DESK" not in name]
         return {name: value for name in names if (value := self.optional(name)) is not None}
 
 

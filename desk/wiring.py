@@ -22,6 +22,7 @@ from connectors.llm.configuration import (
     providers_from_environment,
 )
 from connectors.llm.embeddings import RemoteEmbedder
+from connectors.rerank.endpoint import EndpointReranker, rerank_endpoint
 from connectors.rest.channel import RestChannel
 from connectors.storage.bucket import Bucket, BucketStorage
 from connectors.storage.folder import FolderStorage
@@ -42,10 +43,12 @@ from desk.installation import Installation
 from desk.live import LiveHub
 from desk.logs import configure_logs
 from desk.models import ModelProvider
-from desk.ports import Channel, ChatModel, Clock, Embedder, IntentDescription, Storage
+from desk.ports import Channel, ChatModel, ChatModels, Clock, Embedder, IntentDescription, Storage
 from desk.secret import Secret
 from desk.settings import Settings, load_settings
 from desk.wakeups import QueueWaker, saq_queue
+from desk.widget.access import VisitorTokens
+from desk.widget.reply_mail import ReplyMail
 from learning.edits import Analyser
 from learning.store import ReviewLearner
 from learning.tenant_calibration import TenantCalibration
@@ -56,6 +59,7 @@ from retrieval.indexer import ChunkIndexer
 from retrieval.intents.categories import hosting_categories
 from retrieval.open_indexes import OpenIndexes
 from retrieval.reembedding import embed_again
+from retrieval.reranking import EmbeddingReranker, LlmReranker, RerankingStage
 from retrieval.retriever import FourSourceRetriever
 from retrieval.snapshots import Snapshots
 
@@ -85,9 +89,9 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         backend="pgvector" if settings.vector_backend == "pgvector" else "memory",
         snapshots=snapshots(settings),
     )
-    retriever = FourSourceRetriever(database, embedder, indexes)
-    faqs = IndexedFaqLane(database, embedder, indexes)
     models = TenantModels(database, settings, rules, clock)
+    retriever = FourSourceRetriever(database, embedder, indexes, reranking_stage(settings, rules, embedder, models))
+    faqs = IndexedFaqLane(database, embedder, indexes)
     calibration = TenantCalibration(database)
     storage = build_storage(settings, clock)
     channels: tuple[Channel, ...] = (RestChannel(rules, clock), LiveChannel("chat"), LiveChannel("widget"))
@@ -149,6 +153,20 @@ def build_storage(settings: Settings, clock: Clock) -> Storage:
         return FolderStorage(settings.data_dir / "files")
     signer = Signer(given.key, given.secret, given.region)
     return BucketStorage(Bucket(given.name, given.endpoint, given.region), signer, clock)
+
+
+def reranking_stage(
+    settings: Settings, rules: EgressRules, embedder: Embedder, models: ChatModels
+) -> RerankingStage | None:
+    """None while DESK_RERANK is off. Raises SettingMissingError when its endpoint is not set up."""
+    if settings.rerank == "off":
+        return None
+    if settings.rerank == "endpoint":
+        return RerankingStage(
+            EndpointReranker(rerank_endpoint(settings.model_environment), rules), settings.rerank_threshold
+        )
+    reranker = LlmReranker(models) if settings.rerank == "llm" else EmbeddingReranker(embedder)
+    return RerankingStage(reranker, settings.rerank_threshold)
 
 
 class TenantModels:

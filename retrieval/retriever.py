@@ -15,7 +15,7 @@ from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database
 from desk.models import GLOBAL_TENANT_ID, Chunk, Correction, Document, DocumentVersion, Example
 from desk.plain_text import excerpt
-from desk.ports import Embedder, Evidence, Hit, Question, SourceKind, SourceWeights, Vectors
+from desk.ports import Embedder, Evidence, Hit, Question, Reranking, SourceKind, SourceWeights, Vectors
 from retrieval.candidates import Candidate
 from retrieval.confidence import assess
 from retrieval.ingestion.languages import detect_language
@@ -23,6 +23,7 @@ from retrieval.intents import IntentClassifier, hosting_categories
 from retrieval.merge import MergedHit, merge
 from retrieval.open_indexes import OpenIndexes
 from retrieval.query import clean_question, question_text
+from retrieval.reranking import CANDIDATES, RerankingStage
 from retrieval.tenant_index import TenantIndex
 
 PER_SOURCE = 24
@@ -32,10 +33,17 @@ PER_SOURCE = 24
 class FourSourceRetriever:
     """Fulfils `desk.ports.Retriever` (design section 5)."""
 
-    def __init__(self, database: Database, embedder: Embedder, indexes: OpenIndexes) -> None:
+    def __init__(
+        self,
+        database: Database,
+        embedder: Embedder,
+        indexes: OpenIndexes,
+        reranking: RerankingStage | None = None,
+    ) -> None:
         self._database = database
         self._embedder = embedder
         self._indexes = indexes
+        self._reranking = reranking
         self._classifier: IntentClassifier | None = None
         self._classifier_lock = asyncio.Lock()
 
@@ -61,12 +69,18 @@ class FourSourceRetriever:
         merged = merge(
             {kind: found[:PER_SOURCE] for kind, found in present.items() if kind in question.sources},
             weights,
-            question.top_k,
+            question.top_k if self._reranking is None else max(question.top_k, CANDIDATES),
             texts,
         )
+        shown = tuple(_hit(hits, item) for item in merged)
         finished = time.perf_counter()
+        reranking: Reranking | None = None
+        if self._reranking is not None:
+            shown, reranking = await self._reranking.apply(question.tenant_id, text, shown, weights, question.top_k)
+        reranked = time.perf_counter()
         return Evidence(
-            hits=tuple(_hit(hits, item) for item in merged),
+            hits=shown,
+            reranking=reranking,
             neighbours=_neighbours(hits, present, weights, question.neighbours),
             intent=intent,
             confidence=assess(
@@ -85,6 +99,7 @@ class FourSourceRetriever:
                 "follow_index": _ms(embedded, refreshed),
                 "search": _ms(refreshed, searched),
                 "read_hits": _ms(searched, finished),
+                **({} if reranking is None else {"rerank": _ms(finished, reranked)}),
             },
         )
 

@@ -125,6 +125,7 @@ def decision_record(context: DraftContext, inputs: DraftingInputs, finished: Fin
         "index_sequence": evidence.index_sequence,
         "hits": [_hit(hit) for hit in evidence.hits],
         "neighbours": [{"id": hit.item_id, "score": round(hit.score, 4)} for hit in evidence.neighbours],
+        "reranking": evidence.reranking,
         "intent": evidence.intent,
         "confidence": confidence_json(finished.confidence),
         "presentation": finished.presentation,
@@ -153,5 +154,6 @@ def _hit(hit: Hit) -> dict[str, Any]:
         "weighted_score": round(hit.weighted_score, 4),
         "dense": round(hit.dense, 4),
         "lexical": round(hit.lexical, 4),
+        "relevance": None if hit.relevance is None else round(hit.relevance, 4),
         "text": hit.text,
     }

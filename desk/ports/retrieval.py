@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -108,6 +108,8 @@ class Hit:
     """When the answer was approved, for examples and corrections."""
     customer_name: str = ""
     """Whose ticket an example came from; must not appear in another customer's draft."""
+    relevance: float | None = None
+    """What the reranking stage gave it, in [0, 1]; None when that is off or failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,23 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Reranking:
+    """What the optional second look at the hits did."""
+
+    by: str
+    """The reranker and its model."""
+    threshold: float
+    considered: int
+    """Hits it looked at; those behind them were not candidates."""
+    dropped: int
+    """Of these, how many were below the threshold."""
+    moved: int
+    """Of those kept, how many changed their place."""
+    failure: str = ""
+    """Why the first order stayed; empty when it did not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     hits: tuple[Hit, ...]
     """Merged over the sources, best weighted score first."""
@@ -164,6 +183,24 @@ class Evidence:
     language: str = ""
     """ISO 639-1 of what the customer wrote; "" when it is not known."""
     timings_ms: Mapping[str, float] = field(default_factory=dict[str, float])
+    reranking: Reranking | None = None
+    """None while the stage is off."""
+
+
+class Reranker(Protocol):
+    """A slower, closer look at few passages."""
+
+    @property
+    def name(self) -> str:
+        """For the decision record."""
+        ...
+
+    async def relevance(self, tenant_id: UUID, question: str, passages: Sequence[str]) -> Sequence[float]:
+        """How well each passage answers the question, in [0, 1] and in their order.
+
+        Raises ModelUnavailableError when it cannot say.
+        """
+        ...
 
 
 class Retriever(Protocol):

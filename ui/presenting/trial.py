@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from desk.drafting.record import confidence_json
 from desk.drafting.trials import Trial
 from desk.plain_text import excerpt
@@ -90,6 +92,7 @@ def shown_trial(trial: Trial) -> ShownTrial:
             ("Topic", f"{intent.label.replace('_', ' ')} ({100 * intent.certainty:.0f} %)"),
             ("Prompt", trial.inputs.prompt.name),
             ("Embeddings", evidence.embedding_model),
+            *_reranking(msgspec.to_builtins(evidence.reranking)),
             *([("Model", written.model)] if written.model else []),
         ],
         turns=[(turn.role, turn.content) for turn in finished.turns] if written.writer == "llm" else [],
@@ -118,6 +121,7 @@ def shown_decision(record: Mapping[str, Any]) -> ShownDecision:
             ("Embeddings", str(record.get("embedding_model", ""))),
             ("Index position", str(record.get("index_sequence", ""))),
             ("Weights", _weights(record.get("weights") or {})),
+            *_reranking(record.get("reranking")),
         ],
         confidence=shown_confidence(record.get("confidence")),
         reasons=[REASON_TEXTS.get(str(reason), str(reason)) for reason in policy.get("reasons", ())],
@@ -149,6 +153,15 @@ def shown_timings(timings: Mapping[str, float]) -> list[Timing]:
     ]
 
 
+def _reranking(given: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if given is None:
+        return []
+    if given.get("failure"):
+        return [("Reranking", f"{given['by']} failed, the first order stayed: {given['failure']}")]
+    dropped = f", {given['dropped']} below {given['threshold']:g} dropped" if given.get("threshold") else ""
+    return [("Reranking", f"{given['by']}: {given['considered']} looked at, {given['moved']} moved{dropped}")]
+
+
 def _weights(weights: Mapping[str, float]) -> str:
     return ", ".join(f"{SOURCE_KINDS.get(name, name)} {100 * value:.0f} %" for name, value in weights.items())
 
@@ -160,7 +173,7 @@ def _hit(hit: Hit, *, used: bool) -> ShownSource:
         title=hit.title or hit.question or "Untitled",
         kind=SOURCE_KINDS[hit.kind],
         version=hit.version if is_document else None,
-        score=f"{hit.score:.2f}",
+        score=f"{hit.score:.2f}" if hit.relevance is None else f"{hit.score:.2f}, relevance {hit.relevance:.2f}",
         weighted=f"{hit.weighted_score:.2f}",
         used=used,
         excerpt=hit.text,
@@ -175,7 +188,8 @@ def _recorded_hit(hit: Mapping[str, Any], used: set[str]) -> ShownSource:
         title=str(hit.get("title") or "Untitled"),
         kind=SOURCE_KINDS.get(str(hit.get("kind")), str(hit.get("kind"))),
         version=int(hit.get("version", 1)) if hit.get("kind") in {"global_kb", "tenant_kb"} else None,
-        score=f"{hit.get('score', 0):.2f} (meaning {hit.get('dense', 0):.2f}, words {hit.get('lexical', 0):.2f})",
+        score=f"{hit.get('score', 0):.2f} (meaning {hit.get('dense', 0):.2f}, words {hit.get('lexical', 0):.2f})"
+        + (f", relevance {hit['relevance']:.2f}" if hit.get("relevance") is not None else ""),
         weighted=f"{hit.get('weighted_score', 0):.2f}",
         used=str(hit.get("id")) in used,
         excerpt=str(hit.get("text", "")),
