@@ -8,7 +8,7 @@ from pathlib import Path
 
 from desk.errors import InvalidInputError
 
-from .parse import SUPPORTED_EXTENSIONS
+from .recognise import SUPPORTED_EXTENSIONS
 
 Skipped = Callable[[Path, str], None]
 """Is told each path that is left out and why."""

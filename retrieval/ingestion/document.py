@@ -52,6 +52,10 @@ class ParsedDocument:
     language: str
     """ISO 639-1, or empty when it is not known."""
     media_type: str
+    pages: tuple[int, ...] = ()
+    """Where each page or slide begins in the text; empty for formats without pages."""
+    remarks: tuple[str, ...] = ()
+    """What was left out and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,9 @@ class DocumentBuilder:
         self._length = 0
         self._sections: list[_OpenSection] = [_OpenSection("", 0, ())]
         self._open_headings: list[tuple[int, str]] = []
+        self._pages: list[int] = []
+        self.remarks: list[str] = []
+        """Sentences about what was left out, for the person who added the file."""
         self.top_headings: list[str] = []
         """Every level 1 heading: a lone one is as good as a title."""
 
@@ -89,6 +96,10 @@ class DocumentBuilder:
     def is_empty(self) -> bool:
         """Whether no text has come, headings included."""
         return self._length == 0
+
+    def page(self) -> None:
+        """A page or slide begins here."""
+        self._pages.append(self._length + 2 if self._parts else 0)
 
     def heading(self, level: int, text: str) -> None:
         text = " ".join(clean(text).split())
@@ -139,7 +150,10 @@ class DocumentBuilder:
                 path = path[1:]
             span = (section.blocks[0].span[0], section.blocks[-1].span[1])
             sections.append(Section(section.heading, section.level, path, span, tuple(section.blocks)))
-        return ParsedDocument(title, "".join(self._parts), tuple(sections), language, media_type)
+        pages = tuple(min(start, self._length) for start in self._pages)
+        return ParsedDocument(
+            title, "".join(self._parts), tuple(sections), language, media_type, pages, tuple(self.remarks)
+        )
 
     def _append(self, kind: BlockKind, text: str) -> None:
         if not text.strip():

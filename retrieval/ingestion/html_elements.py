@@ -42,9 +42,12 @@ NESTING: Final = KNOWN - _names(
 
 _DROPPED = _names(
     "script style noscript template nav aside iframe object embed svg canvas audio video button select textarea input",
-    "datalist dialog head title rp del s strike",
+    "datalist dialog head title rp",
 )
-"""Scripts, controls, navigation, and what is struck out because it no longer holds."""
+"""Scripts, controls and navigation."""
+
+STRUCK: Final = frozenset({"del", "s", "strike"})
+"""Text that no longer holds: kept, and marked as Markdown marks it, so that nobody takes it for valid."""
 
 _DROPPED_ROLES = _names("navigation banner contentinfo complementary search menu menubar toolbar dialog alertdialog")
 _DROPPED_CLASSES = _names(

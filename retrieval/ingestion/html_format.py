@@ -13,7 +13,17 @@ from desk.errors import RefusedDocumentError
 from . import html_table
 from .decoding import clean, decode
 from .document import DocumentBuilder, Metadata
-from .html_elements import BLOCKS, CODE, HEADINGS, LISTS, NESTING, children_reversed, is_boilerplate, is_link_menu
+from .html_elements import (
+    BLOCKS,
+    CODE,
+    HEADINGS,
+    LISTS,
+    NESTING,
+    STRUCK,
+    children_reversed,
+    is_boilerplate,
+    is_link_menu,
+)
 from .inline_text import InlineText
 
 _DECLARED_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]{1,40})""", re.I)
@@ -114,6 +124,8 @@ class _PageReader:
             self._inline.line_break()
         elif tag == "img":
             self._inline.picture(node.attributes.get("alt") or "")
+        elif tag in STRUCK:
+            self._inline.strike(opening=True)
         elif tag == "a":
             self._inline.open_link("" if self._heading else node.attributes.get("href") or "")
         elif tag in CODE:
@@ -146,6 +158,8 @@ class _PageReader:
     def _leave(self, tag: str) -> None:
         if tag == "a":
             self._inline.close_link()
+        elif tag in STRUCK:
+            self._inline.strike(opening=False)
         elif tag in BLOCKS or tag in HEADINGS:
             self._flush()
             if tag in HEADINGS:

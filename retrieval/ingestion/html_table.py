@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from selectolax.lexbor import LexborNode
 
-from .html_elements import BLOCKS, CODE, HEADINGS, children_reversed, is_boilerplate
+from .html_elements import BLOCKS, CODE, HEADINGS, STRUCK, children_reversed, is_boilerplate
 from .inline_text import InlineText
 
 _MAXIMUM_REPEATED = 100
-"""Characters of a cell that is repeated in every row it spans."""
-_MAXIMUM_ROW_SPAN = 50
+"""Characters of a cell that is repeated in every row and column it spans."""
+_MAXIMUM_SPAN = 50
 _ROW_GROUPS = frozenset({"thead", "tbody", "tfoot"})
 _LAYOUT_CONTENT = ", ".join(("table", *HEADINGS, *CODE))
 
@@ -31,7 +31,7 @@ def caption(table: LexborNode) -> str:
 
 
 def rows(table: LexborNode) -> list[list[str]]:
-    """A cell over several columns is given once, one over several rows in each of them: a row can stand alone."""
+    """A cell over several columns or rows is given in each of them: a row can stand alone."""
     result: list[list[str]] = []
     spanning: dict[int, tuple[int, str]] = {}
     for row in _row_nodes(table):
@@ -42,11 +42,11 @@ def rows(table: LexborNode) -> list[list[str]]:
                 continue
             column = _take_spanning(spanning, column, cells)
             text = _cell_text(cell)
-            cells.append(text)
-            height = _number(cell, "rowspan")
-            width = _number(cell, "colspan")
-            if height > 1 and len(text) <= _MAXIMUM_REPEATED:
-                spanning[column] = (height - 1, text)
+            height, width = _number(cell, "rowspan"), _number(cell, "colspan")
+            repeated = text if len(text) <= _MAXIMUM_REPEATED else ""
+            cells += [text, *[repeated] * (width - 1)]
+            if height > 1 and repeated:
+                spanning |= dict.fromkeys(range(column, column + width), (height - 1, text))
             column += width
         _take_spanning(spanning, column, cells)
         result.append(cells)
@@ -73,7 +73,7 @@ def _row_nodes(table: LexborNode) -> Iterator[LexborNode]:
 
 def _number(cell: LexborNode, attribute: str) -> int:
     value = cell.attributes.get(attribute) or ""
-    return max(1, min(int(value), _MAXIMUM_ROW_SPAN)) if value.isascii() and value.isdigit() else 1
+    return max(1, min(int(value), _MAXIMUM_SPAN)) if value.isascii() and value.isdigit() else 1
 
 
 def _cell_text(cell: LexborNode) -> str:
@@ -83,10 +83,7 @@ def _cell_text(cell: LexborNode) -> str:
         node, leaving = stack.pop()
         tag = node.tag or ""
         if leaving:
-            if tag == "a":
-                inline.close_link()
-            else:
-                inline.separate(", " if tag in {"td", "th"} else "; ")
+            _leave(tag, inline)
         elif node.is_text_node:
             inline.add(node.text_content or "")
         elif tag == "br":
@@ -94,9 +91,27 @@ def _cell_text(cell: LexborNode) -> str:
         elif tag == "img":
             inline.picture(node.attributes.get("alt") or "")
         elif not node.is_comment_node and not is_boilerplate(node):
-            if tag == "a":
-                inline.open_link(node.attributes.get("href") or "")
-            if tag == "a" or tag in BLOCKS or tag in CODE or tag in HEADINGS:
+            if _enter(node, tag, inline):
                 stack.append((node, True))
             stack.extend((child, False) for child in children_reversed(node))
     return inline.take(keep_pictures=True).rstrip(" ,;")
+
+
+def _enter(node: LexborNode, tag: str, inline: InlineText) -> bool:
+    """Whether its end has to be seen too."""
+    if tag == "a":
+        inline.open_link(node.attributes.get("href") or "")
+    elif tag in STRUCK:
+        inline.strike(opening=True)
+    else:
+        return tag in BLOCKS or tag in CODE or tag in HEADINGS
+    return True
+
+
+def _leave(tag: str, inline: InlineText) -> None:
+    if tag == "a":
+        inline.close_link()
+    elif tag in STRUCK:
+        inline.strike(opening=False)
+    else:
+        inline.separate(", " if tag in {"td", "th"} else "; ")

@@ -9,6 +9,7 @@ _SPACES = re.compile(r" {2,}")
 _AROUND_BREAK = re.compile(r" *\n *")
 _SPACE_BEFORE_SEPARATOR = re.compile(r" +([;,] )")
 _REACHABLE = re.compile(r"(?:https?://|mailto:|tel:)", re.I)
+_STRUCK = "~~"
 _MAXIMUM_LINK = 200
 _MAXIMUM_ALTERNATIVE = 60
 """Characters; a longer description of a picture is no word of the sentence it stands in."""
@@ -20,6 +21,7 @@ class InlineText:
     def __init__(self, *, with_addresses: bool = True) -> None:
         self._fragments: list[str] = []
         self._worded = False
+        self._struck = 0
         self._with_addresses = with_addresses
         self._link: tuple[str, int] | None = None
         self._shown: set[str] = set()
@@ -43,9 +45,20 @@ class InlineText:
             self._fragments.append(separator)
 
     def picture(self, alternative: str) -> None:
-        """A picture inside a sentence stands for a word; one alone says nothing a reader could quote."""
+        """A picture inside a sentence stands for a word and one inside a link is its words; one alone says nothing."""
         if len(alternative) <= _MAXIMUM_ALTERNATIVE:
             self._fragments.append(_WHITE_SPACE.sub(" ", alternative))
+            self._worded = self._worded or (self._link is not None and bool(alternative.strip()))
+
+    def strike(self, *, opening: bool) -> None:
+        """Struck out from here, or up to here; marks inside marks and around nothing are left out."""
+        self._struck += 1 if opening else -1
+        if self._struck != (1 if opening else 0):
+            return
+        if not opening and self._fragments and self._fragments[-1] == _STRUCK:
+            self._fragments.pop()
+        else:
+            self._fragments.append(_STRUCK)
 
     def open_link(self, address: str) -> None:
         self._link = (_WHITE_SPACE.sub("", address), len(self._fragments))

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import PurePath
+from dataclasses import dataclass, replace
 from textwrap import shorten
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from desk.errors import RefusedDocumentError
 
 from .decoding import clean
 from .document import MAXIMUM_HEADING, DocumentBuilder, Metadata, ParsedDocument
+from .docx_format import read_docx
 from .html_format import read_html
 from .languages import detect_language
+from .mail_format import read_mail
 from .markdown_format import read_markdown
+from .odt_format import read_odt
+from .pdf_format import read_pdf
+from .pptx_format import read_pptx
+from .recognise import Recognised, path_of, recognise
 from .text_format import read_text
 
 _MEBIBYTE = 1024 * 1024
@@ -23,52 +28,46 @@ _MEBIBYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A kind of file: how it is recognised and who reads it."""
+    """Who reads a kind of file, and how much of it."""
 
-    name: str
-    extensions: tuple[str, ...]
-    media_types: tuple[str, ...]
-    """The first is what the document is stored under."""
+    media_type: str
+    """What the document is stored under."""
     read: Callable[[bytes, DocumentBuilder], Metadata]
     """Writes blocks into the builder; raises RefusedDocumentError."""
     maximum_bytes: int
 
 
-FORMATS: Final = (
-    Format(
-        "Markdown",
-        (".md", ".markdown", ".mdown", ".mkd", ".mdx"),
-        ("text/markdown", "text/x-markdown"),
-        read_markdown,
-        5 * _MEBIBYTE,
-    ),
-    Format(
-        "HTML",
-        (".html", ".htm", ".xhtml"),
-        ("text/html", "application/xhtml+xml"),
-        read_html,
-        10 * _MEBIBYTE,
-    ),
-    Format("plain text", (".txt", ".text"), ("text/plain",), read_text, 10 * _MEBIBYTE),
-)
-
-_BY_EXTENSION: Final = {extension: each for each in FORMATS for extension in each.extensions}
-_BY_MEDIA_TYPE: Final = {media_type: each for each in FORMATS for media_type in each.media_types}
-SUPPORTED_EXTENSIONS: Final = frozenset(_BY_EXTENSION)
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+FORMATS: Final = {
+    Recognised.MARKDOWN: Format("text/markdown", read_markdown, 5 * _MEBIBYTE),
+    Recognised.HTML: Format("text/html", read_html, 10 * _MEBIBYTE),
+    Recognised.TEXT: Format("text/plain", read_text, 10 * _MEBIBYTE),
+    Recognised.PDF: Format("application/pdf", read_pdf, 200 * _MEBIBYTE),
+    Recognised.DOCX: Format(f"{_OFFICE}.wordprocessingml.document", read_docx, 200 * _MEBIBYTE),
+    Recognised.PPTX: Format(f"{_OFFICE}.presentationml.presentation", read_pptx, 200 * _MEBIBYTE),
+    Recognised.ODT: Format("application/vnd.oasis.opendocument.text", read_odt, 200 * _MEBIBYTE),
+    Recognised.MAIL: Format("message/rfc822", read_mail, 50 * _MEBIBYTE),
+}
 
 
 def parse(name: str, raw: bytes, media_type: str = "") -> ParsedDocument:
     """The document in `raw`.
 
-    `name` is a file name, path or URL; its ending decides the format unless a known `media_type` (as in a
-    Content-Type header) is given. Raises RefusedDocumentError with a sentence for the person who added the file.
+    `name` is a file name, path or URL. What the file is decides its content where that can be told, then a known
+    `media_type` (as in a Content-Type header), then the ending of the name. Raises RefusedDocumentError with a
+    sentence for the person who added the file.
     """
-    form = _format_of(name, media_type)
-    if not raw.strip():
-        raise RefusedDocumentError("The file is empty.")
+    return parse_as(recognise(name, raw, media_type), name, raw)
+
+
+def parse_as(kind: Recognised, name: str, raw: bytes) -> ParsedDocument:
+    """The same for a file of a known kind. Raises RefusedDocumentError."""
+    form = FORMATS.get(kind)
+    if form is None:
+        raise RefusedDocumentError(f"A {kind.value} file is no document by itself.")
     if len(raw) > form.maximum_bytes:
         raise RefusedDocumentError(
-            f"The file is too large: {len(raw) / _MEBIBYTE:.1f} MB, and {form.name} files may have "
+            f"The file is too large: {len(raw) / _MEBIBYTE:.1f} MB, and {kind.value} files may have "
             f"{form.maximum_bytes // _MEBIBYTE} MB. Split it into several files."
         )
     builder = DocumentBuilder()
@@ -78,31 +77,25 @@ def parse(name: str, raw: bytes, media_type: str = "") -> ParsedDocument:
     title = shorten(clean(metadata.title), MAXIMUM_HEADING, placeholder="\u2026")
     if not title and len(builder.top_headings) == 1:
         title = builder.top_headings[0]
-    document = builder.finish(title or _title_from_name(name), "", form.media_types[0])
-    language = detect_language(document.text) or metadata.language
-    return ParsedDocument(document.title, document.text, document.sections, language, document.media_type)
+    document = builder.finish(title or _title_from_name(name), "", form.media_type)
+    return replace(document, language=detect_language(document.text) or metadata.language)
 
 
-def _format_of(name: str, media_type: str) -> Format:
-    given = media_type.partition(";")[0].strip().lower()
-    if given in _BY_MEDIA_TYPE:
-        return _BY_MEDIA_TYPE[given]
-    extension = _path(name).suffix.lower()
-    if extension in _BY_EXTENSION:
-        return _BY_EXTENSION[extension]
-    what = f"Files ending in {extension}" if extension else "Files without an ending"
-    if given and not extension:
-        what = f"Documents of the type {given}"
-    raise RefusedDocumentError(f"{what} cannot be read. These can: {', '.join(sorted(SUPPORTED_EXTENSIONS))}.")
+def load_formats() -> None:
+    """Make the libraries load what they load late, so that a forked child finds it loaded."""
+    for kind, sample in _SAMPLES.items():
+        parse_as(kind, "sample", sample)
 
 
-def _path(name: str) -> PurePath:
-    if name.startswith(("http://", "https://")):
-        return PurePath(unquote(urlsplit(name).path))
-    return PurePath(name)
+_SAMPLES: Final = {
+    Recognised.MARKDOWN: b"# Title\n\nText\n\n| a | b |\n| - | - |\n| c | d |\n",
+    Recognised.HTML: b"<html lang=en><p>Text</p></html>",
+    Recognised.TEXT: b"Text",
+    Recognised.MAIL: b"Subject: Title\nContent-Type: text/plain; charset=utf-8\n\nText\n",
+}
 
 
 def _title_from_name(name: str) -> str:
-    words = clean(_path(name).stem).replace("_", " ").replace("-", " ").split()
+    words = clean(path_of(name).stem).replace("_", " ").replace("-", " ").split()
     title = " ".join(words) or urlsplit(name).netloc or "Untitled"
     return title[0].upper() + title[1:]

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from desk.errors import RefusedDocumentError
 from retrieval.ingestion.document import ParsedDocument
-from retrieval.ingestion.parse import FORMATS, parse
+from retrieval.ingestion.parse import parse
+from retrieval.ingestion.recognise import SUPPORTED_EXTENSIONS
 
-NAMES = [f"page{form.extensions[0]}" for form in FORMATS]
+NAMES = [f"page{extension}" for extension in sorted(SUPPORTED_EXTENSIONS)]
 
 
 def blocks(document: ParsedDocument) -> list[tuple[str, str]]:
