@@ -66,7 +66,7 @@ async def approve(
         delivery = await queue_delivery(
             session, ticket, sent, draft=draft, actor=actor, undo_seconds=undo_seconds, resolve=resolve
         )
-        await _add_review(
+        await add_review(
             session,
             ticket,
             draft=draft,
@@ -109,7 +109,7 @@ async def reply(
         delivery = await queue_delivery(
             session, ticket, sent, draft=None, actor=actor, undo_seconds=undo_seconds, resolve=resolve
         )
-        await _add_review(
+        await add_review(
             session, ticket, draft=None, delivery=delivery, actor=actor, action="authored", sent=sent, learns="example"
         )
         events.record(session, ticket.id, "reply_written", actor.label)
@@ -149,7 +149,7 @@ async def reject(database: Database, actor: Actor, draft_id: UUID, *, reason: st
             raise ConflictError(_gone(draft.state))
         draft.state = "rejected"
         instead = clean_text(correct_reply or "").strip()
-        await _add_review(
+        await add_review(
             session,
             ticket,
             draft=draft,
@@ -280,7 +280,7 @@ async def _recipient(session: AsyncSession, ticket: Ticket) -> dict[str, Any]:
     return {"name": customer.name, "email": customer.email, "external_id": external[0] if external else None}
 
 
-async def _add_review(  # noqa: PLR0913 - keyword only, one for each column that callers decide
+async def add_review(  # noqa: PLR0913 - keyword only, one for each column that callers decide
     session: AsyncSession,
     ticket: Ticket,
     *,
@@ -299,6 +299,7 @@ async def _add_review(  # noqa: PLR0913 - keyword only, one for each column that
         draft_id=draft.id if draft else None,
         delivery_id=delivery.id if delivery else None,
         action=action,
+    """What somebody made of a draft, or wrote without one; learned from when the reply can no longer be undone."""
         reviewer=actor.label,
         question=await customer_words(session, ticket, draft.based_on_seq if draft else ticket.last_inbound_seq),
         draft_body=draft.body if draft else "",

@@ -4,6 +4,7 @@ from litestar import Router
 
 from desk.api.accounts import KeyController, UserController
 from desk.api.auth import AuthController
+from desk.api.certificates import CertificateController, judge_reply
 from desk.api.chat import SessionController, chat
 from desk.api.connections import ConnectionController, ProviderController
 from desk.api.documents import DocumentController
@@ -43,6 +44,8 @@ def api_router(maximum_upload_bytes: int) -> Router:
             WeightsController,
             PromptController,
             PolicyController,
+            CertificateController,
+            judge_reply,
             playground,
             usage,
             ConnectionController,
