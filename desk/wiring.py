@@ -47,8 +47,6 @@ from desk.ports import Channel, ChatModel, ChatModels, Clock, Embedder, IntentDe
 from desk.secret import Secret
 from desk.settings import Settings, load_settings
 from desk.wakeups import QueueWaker, saq_queue
-from desk.widget.access import VisitorTokens
-from desk.widget.reply_mail import ReplyMail
 from learning.edits import Analyser
 from learning.store import ReviewLearner
 from learning.tenant_calibration import TenantCalibration
