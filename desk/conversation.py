@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from desk.db.leases import Claim, LostLeaseError, database_time, hold
 from desk.errors import NotFoundError
+from desk.greetings import is_only_greeting
 from desk.models import Delivery, Draft, Message, Review, Ticket
 
 _OfTicket = TypeVar("_OfTicket", Draft, Delivery, Review)
@@ -86,7 +87,11 @@ async def customer_words(session: AsyncSession, ticket: Ticket, through_seq: int
         )
         .order_by(Message.seq)
     )
-    return "\n\n".join([written_subject(ticket), *bodies.scalars()]).strip()
+    said = list(bodies.scalars())
+    if ticket.channel in LIVE_CHANNELS:
+        # Somebody who was greeted back and then asks has asked one question, not two.
+        said = [body for body in said if not is_only_greeting(body)] or said
+    return "\n\n".join([written_subject(ticket), *said]).strip()
 
 
 def written_subject(ticket: Ticket) -> str:

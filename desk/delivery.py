@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from desk import events
 from desk.accounts.identity import Actor
 from desk.chat.handover import is_with_person
+from desk.chat.unread import expect_reading
 from desk.conversation import LIVE_CHANNELS, append_message, hold_with_ticket, lock_ticket
 from desk.db.leases import Claim, LostLeaseError, database_time, due_in, finish
 from desk.db.unit_of_work import Database, announce, wake
@@ -180,6 +181,8 @@ async def _add_to_thread(session: AsyncSession, delivery: Delivery, ticket: Tick
     author = "machine" if delivery.is_automatic else "agent"
     message = await append_message(session, ticket, author, delivery.body, name=delivery.approved_by)
     message.delivery_id, message.user_id = delivery.id, delivery.approved_by_id
+    if ticket.channel == "widget" and not delivery.is_automatic:
+        await expect_reading(session, ticket, message.seq)
     if delivery.draft_id is not None:
         draft = await session.get_one(Draft, delivery.draft_id)
         draft.state = "sent"

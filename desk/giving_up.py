@@ -5,20 +5,21 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk import events
-from desk.chat.handover import hand_over
+from desk.chat.handover import tell_who_waits
 from desk.conversation import LIVE_CHANNELS, lock_ticket
 from desk.db.leases import Claim, LostLeaseError, due_in, finish, hold
 from desk.db.unit_of_work import Database, announce
-from desk.models import Delivery, DocumentVersion, Draft, Review, Ticket
+from desk.models import Delivery, DocumentVersion, Draft, ReplyNotice, Review, Ticket
 from desk.tickets.changes import reopen
 
 _BACKOFF_SECONDS = 15.0
-_Given = Draft | Delivery | Review | DocumentVersion
+_Given = Draft | Delivery | Review | DocumentVersion | ReplyNotice
 WORK_ROWS: dict[str, type[_Given]] = {
     "drafts": Draft,
     "deliveries": Delivery,
     "reviews": Review,
     "document_versions": DocumentVersion,
+    "reply_notices": ReplyNotice,
 }
 
 
@@ -28,7 +29,7 @@ async def note_failure(database: Database, held: Claim, reason: str, *, most_att
         row, ticket = await _hold(session, held)
         row.last_error = reason
         if row.attempts < most_attempts:
-            if isinstance(row, Delivery) and row.state == "sending":
+            if isinstance(row, Delivery | ReplyNotice) and row.state == "sending":
                 # Nobody knows whether it went out: the lease ends, and whoever claims it looks it up.
                 return
             await due_in(session, row, _BACKOFF_SECONDS * 2 ** (row.attempts - 1))
@@ -37,6 +38,8 @@ async def note_failure(database: Database, held: Claim, reason: str, *, most_att
         if isinstance(row, DocumentVersion):
             row.state, row.reason = "refused", f"It could not be processed: {reason}"
             await announce(session, row.tenant_id, "document", document=row.document_id)
+        elif isinstance(row, ReplyNotice):
+            row.state, row.detail = "uncertain" if row.state == "sending" else "failed", reason
         elif isinstance(row, Draft) and ticket is not None and row.state == "writing":
             await _give_up_draft(session, row, ticket, reason)
         elif isinstance(row, Delivery) and ticket is not None and row.state in {"pending", "sending"}:
@@ -56,14 +59,14 @@ async def _hold(session: AsyncSession, held: Claim) -> tuple[_Given, Ticket | No
     found = await session.get(kind, held.row_id)
     if found is None:
         raise LostLeaseError(f"{held.kind} {held.row_id} is gone")
-    ticket = None if isinstance(found, DocumentVersion) else await lock_ticket(session, found.ticket_id)
+    ticket = None if isinstance(found, DocumentVersion | ReplyNotice) else await lock_ticket(session, found.ticket_id)
     return await hold(session, kind, held), ticket
 
 
 async def _give_up_draft(session: AsyncSession, draft: Draft, ticket: Ticket, reason: str) -> None:
     draft.state, ticket.level = "failed", "very_low"
     if ticket.channel in LIVE_CHANNELS:
-        await hand_over(session, ticket, "draft_failed")
+        await tell_who_waits(session, ticket, "draft_failed")
     events.record(session, ticket.id, "draft_failed", reason=reason, final=True)
     await announce(session, ticket.tenant_id, "draft", ticket=ticket.id, draft=draft.id)
 

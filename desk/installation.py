@@ -28,6 +28,7 @@ from desk.ports import (
     Storage,
 )
 from desk.settings import Settings
+from desk.widget.reply_mail import ReplyMail
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +52,6 @@ class Installation:
     """Embeds a batch of a tenant's items again that only another model has embedded; how many it did."""
     drafting: DraftingDesk
     deliveries: DeliveryDesk
+    reply_mail: ReplyMail
     storage: Storage
     files: FileLinks

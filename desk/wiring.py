@@ -47,6 +47,8 @@ from desk.ports import Channel, ChatModel, ChatModels, Clock, Embedder, IntentDe
 from desk.secret import Secret
 from desk.settings import Settings, load_settings
 from desk.wakeups import QueueWaker, saq_queue
+from desk.widget.access import VisitorTokens
+from desk.widget.reply_mail import ReplyMail
 from learning.edits import Analyser
 from learning.store import ReviewLearner
 from learning.tenant_calibration import TenantCalibration
@@ -112,6 +114,9 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         reembed=partial(embed_again, database, embedder),
         drafting=DraftingDesk(database, retriever, faqs, models, calibration),
         deliveries=DeliveryDesk(database, {channel.kind: channel for channel in channels}),
+        reply_mail=ReplyMail(
+            database, {channel.kind: channel for channel in channels}, VisitorTokens(settings.secret_key, clock)
+        ),
         storage=storage,
         files=FileLinks(storage, settings.secret_key, settings.public_url, clock),
     )

@@ -60,6 +60,7 @@ def duties(installation: Installation) -> tuple[Duty, ...]:
     return (
         Duty("drafts", installation.drafting.work, most),
         Duty("deliveries", installation.deliveries.work, most),
+        Duty("reply_notices", installation.reply_mail.work, 2),
         Duty("reviews", partial(_learn, installation.learner), 2),
         Duty("document_versions", partial(_index, installation.indexer), 1, most_attempts=3),
     )

@@ -7,18 +7,20 @@ cookies mean nothing here. Here is what comes before a conversation; `widget_con
 from __future__ import annotations
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from litestar import Controller, Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 
-from desk.api.widget_bodies import Appearance, AskedIdentity, Suggestion, SuggestionsAnswer, TokenAnswer
+from desk.api.widget_bodies import Appearance, AskedIdentity, AskedLink, Suggestion, SuggestionsAnswer, TokenAnswer
 from desk.api.widget_reception import DEPENDENCIES, OPTIONS, Reception, claim_in
 from desk.installation import Installation
 from desk.web.widget_door import PREFIX
 from desk.widget import visitors
 from desk.widget.access import VisitorClaim, Widget
 from desk.widget.configuration import is_open, texts_for
+from desk.widget.identity import user_by_signature, user_by_token
 from desk.widget.suggestions import suggest
 from desk.widget.visitors import Particulars, stranger, visitor_of
 
@@ -87,8 +89,39 @@ class WidgetController(Controller):
         """The host site says who this is, and proves it. The token of before is worth nothing afterwards."""
         reception.sessions.count(reception.address(request))
         said = Particulars(data.name, data.email)
-        known = await visitors.identify(installation.database, widget, claim, data.user_id, data.signature, said)
+        if data.token:
+            user = user_by_token(widget, data.token, said, installation.clock.now())
+        else:
+            user = user_by_signature(widget, data.user_id, data.signature, said)
+        known = await visitors.identify(
+            installation.database, widget, claim, user.user_id, proved=user.proved, said=user.said
+        )
         return _token(reception, widget, known)
+
+    @post("/logout", status_code=204)
+    async def logout(
+        self,
+        widget: NamedDependency[Widget],
+        claim: NamedDependency[VisitorClaim],
+        installation: NamedDependency[Installation],
+    ) -> None:
+        """Every token of this visitor is worth nothing afterwards."""
+        await visitors.log_out(installation.database, widget, claim)
+
+    @post("/resume", status_code=200)
+    async def resume(
+        self,
+        request: Request[Any, Any, Any],
+        data: JSONBody[AskedLink],
+        widget: NamedDependency[Widget],
+        reception: NamedDependency[Reception],
+        installation: NamedDependency[Installation],
+    ) -> TokenAnswer:
+        """A mailed link was opened: the conversation goes on in this browser."""
+        reception.sessions.count(reception.address(request))
+        link = reception.tokens.read_link(widget, data.token)
+        claim, conversation_id = await visitors.resume(installation.database, widget, link)
+        return _token(reception, widget, claim, conversation_id)
 
     @get("/suggestions")
     async def suggestions(
@@ -109,6 +142,8 @@ class WidgetController(Controller):
         return SuggestionsAnswer([Suggestion(faq.id, faq.question, faq.answer) for faq in found])
 
 
-def _token(reception: Reception, widget: Widget, claim: VisitorClaim) -> TokenAnswer:
+def _token(
+    reception: Reception, widget: Widget, claim: VisitorClaim, conversation_id: UUID | None = None
+) -> TokenAnswer:
     token, expires = reception.tokens.issue(widget, claim)
-    return TokenAnswer(token, expires, claim.user_id is not None)
+    return TokenAnswer(token, expires, claim.user_id is not None, conversation_id)

@@ -13,11 +13,20 @@ from desk.widget.visible import VisibleConversation, VisibleMessage
 
 
 class AskedIdentity(Asked):
-    user_id: str
-    signature: str
+    """Either a token, or an id and its signature."""
+
+    token: str = ""
+    """A JWT signed by the host site's server (`desk.widget.identity`)."""
+    user_id: str = ""
+    signature: str = ""
     """hex(HMAC-SHA256(the widget's signing secret, user_id)), made by the host site's server."""
     name: str = ""
     email: str = ""
+
+
+class AskedLink(Asked):
+    token: str
+    """What stands in a mailed link."""
 
 
 class AskedMessage(Asked):
@@ -64,6 +73,8 @@ class TokenAnswer(Answer):
     token: str
     expires_at: datetime
     identified: bool
+    conversation_id: UUID | None = None
+    """The one to show, when there is one."""
 
 
 class TakenAnswer(Answer):

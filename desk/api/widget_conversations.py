@@ -30,7 +30,7 @@ from desk.widget.conversations import (
     tell_typing,
 )
 from desk.widget.limits import hashed_address
-from desk.widget.stream import ConversationStream, StreamEvent
+from desk.widget.stream import ConversationStream, Mark, StreamEvent, read_mark
 from desk.widget.visible import VisiblePage, conversation_of
 from desk.widget.visitors import Particulars, visitor_of
 
@@ -104,14 +104,14 @@ class WidgetConversationController(Controller):
         reception: NamedDependency[Reception],
         installation: NamedDependency[Installation],
     ) -> Response[Any]:
-        """Events `message` (with the sequence as id), `state`, `typing`, `reset`; goes on after `Last-Event-ID`."""
+        """Events `message` (with edition and sequence as id), `part` (the beginning of one that follows), `state`,
+        `typing`, `reset`; goes on after `Last-Event-ID`."""
         async with installation.database.transaction(widget.scope) as session:
             visitor = await visitor_of(session, widget, claim)
             _, ticket_id = await conversation_of(session, visitor, conversation_id)
         if reception.streams.get(claim.visitor_id, 0) >= MOST_STREAMS:
             return Response({"detail": "Too many windows are open."}, status_code=429, headers={"Retry-After": "30"})
-        last = request.headers.get("last-event-id", "")
-        after = int(last) if last.isascii() and last.isdigit() and len(last) < 10 else 0
+        after = read_mark(request.headers.get("last-event-id", ""))
         opened = ConversationStream(installation, widget, claim, conversation_id, ticket_id)
         headers = {"Cache-Control": "no-cache, no-transform"}
         return ServerSentEvent(_told(opened, after, reception, claim.visitor_id), headers=headers)
@@ -184,7 +184,7 @@ class WidgetConversationController(Controller):
 
 
 async def _told(
-    opened: ConversationStream, after: int, reception: Reception, visitor_id: UUID
+    opened: ConversationStream, after: Mark, reception: Reception, visitor_id: UUID
 ) -> AsyncGenerator[ServerSentEventMessage]:
     reception.streams[visitor_id] = reception.streams.get(visitor_id, 0) + 1
     try:
@@ -200,4 +200,4 @@ def _sse(event: StreamEvent) -> ServerSentEventMessage:
     if event.kind == "beat":
         return ServerSentEventMessage(comment="still here")
     data = msgspec.json.encode(event.data).decode() if event.data is not None else "1"
-    return ServerSentEventMessage(event=event.kind, data=data, id=event.seq)
+    return ServerSentEventMessage(event=event.kind, data=data, id=None if event.mark is None else str(event.mark))

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from desk import events
 from desk.accounts.identity import Actor
 from desk.accounts.preferences import load_preferences
-from desk.chat.handover import hand_over, is_with_person
+from desk.chat.handover import details_asked_after, is_with_person, tell_who_waits
 from desk.chat.sessions import get_session, live_connection, new_session, public_messages
 from desk.conversation import add_customer_message, lock_ticket
 from desk.db.tenancy import Scope
@@ -84,6 +84,8 @@ class Outcome:
 
     reply: Message | None
     with_person: bool
+    asked_details: bool = False
+    """The message only greets, and the visitor was asked what it is about."""
 
 
 def answer_seconds(connection: Connection) -> float:
@@ -98,8 +100,12 @@ async def ask(installation: Installation, actor: Actor, question: ChatQuestion) 
     has_related = bool(related) and related[0].score >= RELATED_FAQ
     async with installation.database.transaction(actor.scope) as session:
         if outcome.reply is None:
-            text = (await load_preferences(session)).handover
+            preferences = await load_preferences(session)
             confidence = await _confidence(session, asked.ticket_id, asked.seq)
+            if outcome.asked_details:
+                text = preferences.ask_details
+                return ChatAnswer(text, confidence, False, ("provide_details",), asked.session_id, asked.ticket_id, ())
+            text = preferences.handover
             actions = _actions_without_answer(question.message, has_related_faq=has_related)
             return ChatAnswer(text, confidence, True, actions, asked.session_id, asked.ticket_id, ())
         draft = await draft_of(session, outcome.reply)
@@ -190,7 +196,7 @@ async def wait_for_answer(
         while True:
             outcome = await read_outcome(installation.database, scope, ticket_id, seq)
             left = deadline - loop.time()
-            if outcome.reply is not None or outcome.with_person:
+            if outcome.reply is not None or outcome.with_person or outcome.asked_details:
                 return outcome
             if left <= 0:
                 await hand_over_late(installation.database, scope, ticket_id)
@@ -204,7 +210,8 @@ async def read_outcome(database: Database, scope: Scope, ticket_id: UUID, seq: i
         later = await public_messages(session, ticket_id, after=seq)
         reply = next((message for message in later if message.author != "customer"), None)
         ticket = await session.get_one(Ticket, ticket_id)
-        return Outcome(reply, await is_with_person(session, ticket))
+        asked = seq in await details_asked_after(session, ticket)
+        return Outcome(reply, await is_with_person(session, ticket), asked)
 
 
 async def hand_over_late(database: Database, scope: Scope, ticket_id: UUID) -> None:
@@ -212,7 +219,7 @@ async def hand_over_late(database: Database, scope: Scope, ticket_id: UUID) -> N
     async with database.transaction(scope) as session:
         ticket = await lock_ticket(session, ticket_id)
         newest = await public_messages(session, ticket_id, after=ticket.last_inbound_seq)
-        if newest or not await hand_over(session, ticket, "no_quick_answer"):
+        if newest or not await tell_who_waits(session, ticket, "no_quick_answer"):
             return
         await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
 

@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from desk import events
 from desk.accounts.identity import Actor
+from desk.chat.joining import living_session
 from desk.conversation import lock_ticket
 from desk.db.leases import database_time
 from desk.db.unit_of_work import Database, announce
@@ -63,7 +64,7 @@ def new_session(connection: Connection, *, user_id: str | None, details: Mapping
 
 
 async def get_session(session: AsyncSession, session_id: UUID) -> SessionView:
-    """Raises NotFoundError."""
+    """Of one whose ticket was merged, the one it was merged into. Raises NotFoundError."""
     found = await session.execute(
         select(ChatSession, Ticket)
         .outerjoin(Ticket, Ticket.id == ChatSession.ticket_id)
@@ -73,7 +74,10 @@ async def get_session(session: AsyncSession, session_id: UUID) -> SessionView:
     if row is None:
         msg = "there is no such session"
         raise NotFoundError(msg)
-    return SessionView(row[0], row[1])
+    chat = await living_session(session, row[0])
+    if chat is row[0]:
+        return SessionView(chat, row[1])
+    return SessionView(chat, await session.get(Ticket, chat.ticket_id))
 
 
 async def list_sessions(session: AsyncSession, *, status: str | None, limit: int, offset: int) -> Page[SessionView]:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk import events
 from desk.accounts.preferences import load_preferences
-from desk.chat.handover import hand_over, is_with_person
+from desk.chat.handover import is_with_person, tell_who_waits
 from desk.conversation import LIVE_CHANNELS, hold_with_ticket
 from desk.db.leases import Claim, LostLeaseError, due_in, finish
 from desk.db.unit_of_work import Database, announce
@@ -264,7 +264,7 @@ class DraftingDesk:
 
     async def _tell(self, session: AsyncSession, ticket: Ticket, finished: FinishedDraft) -> bool:
         """Tell whoever waits for an answer that a person will give it; False when nobody waits or was told before."""
-        return ticket.waiting_since is not None and await hand_over(session, ticket, finished.policy.reasons[0])
+        return ticket.waiting_since is not None and await tell_who_waits(session, ticket, finished.policy.reasons[0])
 
     async def _send(
         self, session: AsyncSession, draft: Draft, ticket: Ticket, inputs: DraftingInputs, finished: FinishedDraft
@@ -301,7 +301,7 @@ class DraftingDesk:
                     finish(draft)
                     ticket.level = "very_low"
                     if ticket.channel in LIVE_CHANNELS:
-                        await hand_over(session, ticket, "draft_failed")
+                        await tell_who_waits(session, ticket, "draft_failed")
                 events.record(session, ticket.id, "draft_failed", reason=reason, final=draft.state == "failed")
                 await announce(session, ticket.tenant_id, "draft", ticket=ticket.id, draft=draft.id)
         except LostLeaseError:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk import events
 from desk.accounts.identity import Actor
+from desk.chat.joining import follow_merge, follow_numbers, follow_split
 from desk.conversation import lock_ticket
 from desk.db.unit_of_work import Database, announce
 from desk.drafting.requests import request_draft, retire_current
@@ -41,6 +42,7 @@ async def merge_tickets(database: Database, actor: Actor, ticket_id: UUID, into_
             await _check_nothing_on_its_way(session, ticket)
             await retire_current(session, ticket)
         await _join_threads(session, gone, kept)
+        await follow_merge(session, gone, kept)
         kept.tags = list(dict.fromkeys([*kept.tags, *gone.tags]))
         kept.last_message_at = max(kept.last_message_at, gone.last_message_at)
         await settle_escalation(session, gone, actor.label)
@@ -77,6 +79,7 @@ async def split_ticket(
         fresh.last_seq, fresh.last_message_at = len(moved), moved[-1].sent_at
         fresh.last_inbound_seq = max(message.seq for message in moved if message.author == "customer")
         ticket.last_inbound_seq = await _newest_inbound(session, ticket)
+        await follow_split(session, ticket, fresh)
         events.record(session, ticket.id, "ticket_split", actor.label, into=str(fresh.id), number=fresh.number)
         events.record(session, fresh.id, "ticket_split", actor.label, source=str(ticket.id), number=ticket.number)
         for each in (ticket, fresh):
@@ -114,6 +117,7 @@ async def _join_threads(session: AsyncSession, gone: Ticket, kept: Ticket) -> No
         new = {row.seq: seq_of[row.id] for row in rows if row.ticket_id == ticket.id}
         await _follow(session, Draft, Draft.based_on_seq, ticket, new)
         await _follow(session, Delivery, Delivery.inbound_seq, ticket, new)
+        await follow_numbers(session, ticket, new)
     for table, column in ((Draft, Draft.based_on_seq), (Delivery, Delivery.inbound_seq)):
         await _turn_positive(session, table, column, gone, kept)
     await session.execute(update(Review).where(Review.ticket_id == gone.id).values(ticket_id=kept.id))

@@ -9,9 +9,22 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from desk.chat.unread import newest_notice
 from desk.drafting.requests import current_draft
 from desk.errors import NotFoundError
-from desk.models import ChatSession, Customer, Delivery, Draft, DraftSource, Message, Ticket, TicketEvent, User
+from desk.models import (
+    ChatSession,
+    Customer,
+    Delivery,
+    Draft,
+    DraftSource,
+    Message,
+    ReplyNotice,
+    Ticket,
+    TicketEvent,
+    User,
+    Visitor,
+)
 
 EARLIER_TICKETS = 20
 MOST_EVENTS = 200
@@ -40,6 +53,10 @@ class TicketView:
     """Other tickets of the same customer, newest first."""
     chat: ChatSession | None = None
     """Of a live conversation: where it began, and what the visitor made of it."""
+    reply_notice: ReplyNotice | None = None
+    """Whether the visitor was told by e-mail of a reply that stayed unread."""
+    verified_email: str = ""
+    """The visitor's, when more than their word speaks for it."""
 
 
 async def get_ticket(session: AsyncSession, ticket_id: UUID) -> Ticket:
@@ -72,7 +89,9 @@ async def ticket_view(session: AsyncSession, ticket_id: UUID) -> TicketView:
         .limit(EARLIER_TICKETS)
     )
     draft = await current_draft(session, ticket)
-    chat = await session.execute(select(ChatSession).where(ChatSession.ticket_id == ticket.id))
+    found = await session.execute(select(ChatSession).where(ChatSession.ticket_id == ticket.id))
+    chat = found.scalar_one_or_none()
+    visitor = await session.get(Visitor, chat.visitor_id) if chat is not None and chat.visitor_id else None
     return TicketView(
         ticket=ticket,
         customer=customer,
@@ -82,7 +101,9 @@ async def ticket_view(session: AsyncSession, ticket_id: UUID) -> TicketView:
         deliveries=deliveries.scalars().all(),
         events=newest_events.scalars().all()[::-1],
         earlier_tickets=earlier.scalars().all(),
-        chat=chat.scalar_one_or_none(),
+        chat=chat,
+        reply_notice=await newest_notice(session, chat) if chat is not None else None,
+        verified_email=visitor.verified_email if visitor is not None else "",
     )
 
 

@@ -7,6 +7,7 @@ import hmac
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import jwt
@@ -22,6 +23,7 @@ from desk.widget.configuration import WidgetConfiguration, read_configuration
 
 ALGORITHM = "HS256"
 ISSUER = "draftdesk"
+LINK_LIFETIME = timedelta(days=7)
 _LONGEST_KEY = 40
 _REQUIRED = ["exp", "iat", "iss", "aud", "sub"]
 
@@ -85,16 +87,13 @@ def widget_of(connection: Connection) -> Widget:
     )
 
 
-def user_signature(secret: Secret, user_id: str) -> str:
-    """What the host site's server computes: hex(HMAC-SHA256(secret, user id))."""
-    return hmac.new(secret.reveal().encode(), user_id.encode(), hashlib.sha256).hexdigest()
+@dataclass(frozen=True, slots=True)
+class MailedLink:
+    """What the link in a mail says: whoever opens it reads mail at this address."""
 
-
-def is_signed(widget: Widget, user_id: str, signature: str) -> bool:
-    return any(
-        hmac.compare_digest(user_signature(secret, user_id).encode(), signature.lower().encode())
-        for secret in widget.secrets
-    )
+    visitor_id: UUID
+    conversation_id: UUID
+    address: str
 
 
 class VisitorTokens:
@@ -119,21 +118,50 @@ class VisitorTokens:
         }
         return jwt.encode(claims, self._key, algorithm=ALGORITHM), expires
 
+    def issue_link(self, widget: Widget, visitor_id: UUID, conversation_id: UUID, address: str) -> str:
+        now = self._clock.now()
+        claims = {
+            "iss": ISSUER,
+            "aud": f"link:{widget.audience}",
+            "sub": str(visitor_id),
+            "conversation": str(conversation_id),
+            "address": address,
+            "iat": now,
+            "exp": now + LINK_LIFETIME,
+        }
+        return jwt.encode(claims, self._key, algorithm=ALGORITHM)
+
+    def read_link(self, widget: Widget, token: str) -> MailedLink:
+        """Raises SignInRequiredError."""
+        claims = self._decode(token, f"link:{widget.audience}")
+        try:
+            return MailedLink(UUID(claims["sub"]), UUID(claims["conversation"]), str(claims["address"]))
+        except (ValueError, KeyError) as error:
+            msg = "this link is not valid"
+            raise SignInRequiredError(msg) from error
+
     def read(self, widget: Widget, token: str) -> VisitorClaim:
         """Raises SignInRequiredError for anything but a token of this very widget that has not expired."""
+        claims = self._decode(token, widget.audience)
         try:
-            claims = jwt.decode(
+            user_id = claims["user"]
+            return VisitorClaim(
+                UUID(claims["sub"]), int(claims["generation"]), None if user_id is None else str(user_id)
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            msg = "the visitor's token is not valid here"
+            raise SignInRequiredError(msg) from error
+
+    def _decode(self, token: str, audience: str) -> dict[str, Any]:
+        try:
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 self._key,
                 algorithms=[ALGORITHM],
                 issuer=ISSUER,
-                audience=widget.audience,
+                audience=audience,
                 # The times are checked below, by the desk's clock.
                 options={"require": _REQUIRED, "verify_exp": False, "verify_iat": False},
-            )
-            user_id = claims["user"]
-            claim = VisitorClaim(
-                UUID(claims["sub"]), int(claims["generation"]), None if user_id is None else str(user_id)
             )
             expires = int(claims["exp"])
         except (jwt.InvalidTokenError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -142,4 +170,4 @@ class VisitorTokens:
         if expires <= self._clock.now().timestamp():
             msg = "the visitor's token has expired"
             raise SignInRequiredError(msg)
-        return claim
+        return claims

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from desk.chat.unread import EMAIL_AFTER_MINUTES
 from desk.errors import InvalidInputError
 from desk.plain_text import clean_text
 
@@ -61,6 +62,10 @@ class WidgetConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     messages_per_minute: int = 10
     """From one address."""
     longest_message: int = 4000
+    email_after_minutes: float = EMAIL_AFTER_MINUTES
+    """How long a person's reply may stay unread before the visitor is told by e-mail; 0 is never."""
+    signed_tokens_only: bool = False
+    """Refuse the plain signature of a user's id, which is good for ever, and take short-lived tokens alone."""
     token_days: int = 30
     """How long a visitor who stays away is remembered."""
 
@@ -145,6 +150,7 @@ def _check(configuration: WidgetConfiguration) -> None:
         ("answer_seconds", 0, 60),
         ("messages_per_minute", 1, 1000),
         ("longest_message", 100, 20_000),
+        ("email_after_minutes", 0, 10_080),
         ("token_days", 1, 365),
     ):
         if not lowest <= getattr(configuration, name) <= highest:

@@ -15,6 +15,7 @@ from desk import events
 from desk.chat.answering import add_live_message, title_of
 from desk.chat.handover import hand_over
 from desk.chat.sessions import public_messages
+from desk.chat.unread import note_read
 from desk.conversation import lock_ticket
 from desk.db.unit_of_work import Database, announce
 from desk.errors import InvalidInputError, TooLargeError
@@ -84,6 +85,7 @@ async def take_message(
         customer = await session.get_one(Customer, visitor.customer_id)
         message = await add_live_message(session, ticket, customer, body, client_id=str(new.client_message_id))
         chat.read_seq = message.seq
+        await note_read(session, chat, message.seq)
         if new.wants_person:
             await hand_over(session, ticket, "customer_asked", VISITOR)
         await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
@@ -199,6 +201,7 @@ async def mark_read(database: Database, widget: Widget, claim: VisitorClaim, con
             .returning(ChatSession.id)
         )
         if read.scalar_one_or_none() is not None:
+            await note_read(session, chat, min(seq, ticket.last_seq))
             await announce(session, widget.tenant_id, "ticket", ticket=ticket.id)
 
 

@@ -16,8 +16,11 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.chat.answering import draft_of, shown_sources
-from desk.chat.handover import is_with_person, notices
+from desk.chat.handover import details_asked_after, is_with_person, notices
+from desk.chat.joining import living_session
+from desk.chat.presence import is_here
 from desk.chat.sessions import public_messages
+from desk.db.leases import database_time
 from desk.errors import NotFoundError
 from desk.models import ChatSession, Message, Ticket, User, Visitor
 from desk.plain_text import excerpt
@@ -53,13 +56,21 @@ class VisibleState(msgspec.Struct, frozen=True):
     with_person: bool
     handed_over_after: tuple[int, ...]
     """Sequences of the messages under which the visitor was told that a person will answer."""
+    details_asked_after: tuple[int, ...]
+    """Sequences of the messages under which the visitor, who had only said hello, was asked what it is about."""
     is_waiting: bool
     """An answer is being looked for."""
+    is_person_here: bool
+    """Somebody has the conversation open."""
+    seen_seq: int
+    """Sequence of the newest message that somebody has looked at."""
     is_away: bool
     """Nobody is there at this hour."""
     has_email: bool
     read_seq: int
     rating: int | None
+    edition: int
+    """Sequences count within one edition: merging or splitting tickets numbers the messages anew."""
 
 
 class VisibleConversation(msgspec.Struct, frozen=True):
@@ -81,13 +92,18 @@ class VisiblePage(msgspec.Struct, frozen=True):
 async def conversation_of(
     session: AsyncSession, visitor: Visitor | None, conversation_id: UUID
 ) -> tuple[ChatSession, UUID]:
-    """The session and its ticket's id. Raises NotFoundError for anybody else's."""
+    """The session and its ticket's id; of a conversation that was merged, those it was merged into.
+
+    Raises NotFoundError for anybody else's.
+    """
     if visitor is not None:
         found = await session.execute(
             select(ChatSession).where(ChatSession.id == conversation_id, ChatSession.visitor_id == visitor.id)
         )
-        if (chat := found.scalar_one_or_none()) is not None and chat.ticket_id is not None:
-            return chat, chat.ticket_id
+        if (chat := found.scalar_one_or_none()) is not None:
+            chat = await living_session(session, chat)
+            if chat.ticket_id is not None:
+                return chat, chat.ticket_id
     msg = "there is no such conversation"
     raise NotFoundError(msg)
 
@@ -135,16 +151,22 @@ async def visible_state(
 ) -> VisibleState:
     with_person = await is_with_person(session, ticket)
     told = await notices(session, ticket)
+    asked = await details_asked_after(session, ticket)
+    is_told = with_person or ticket.last_inbound_seq in asked
     return VisibleState(
         id=chat.id,
         status="closed" if is_closed(chat, ticket) else "open",
         with_person=with_person,
         handed_over_after=tuple(dict.fromkeys(notice.after_seq for notice in told)),
-        is_waiting=ticket.last_inbound_seq > 0 and not with_person and await _is_unanswered(session, ticket),
+        details_asked_after=asked,
+        is_waiting=ticket.last_inbound_seq > 0 and not is_told and await _is_unanswered(session, ticket),
+        is_person_here=is_here(chat, await database_time(session)),
+        seen_seq=min(chat.person_seen_seq, ticket.last_seq),
         is_away=not is_open(widget.configuration, now),
         has_email=has_email,
         read_seq=chat.read_seq,
         rating=chat.rating,
+        edition=chat.edition,
     )
 
 
@@ -163,7 +185,7 @@ async def visible_conversations(session: AsyncSession, visitor: Visitor | None) 
     rows = await session.execute(
         select(ChatSession, Ticket)
         .join(Ticket, Ticket.id == ChatSession.ticket_id)
-        .where(ChatSession.visitor_id == visitor.id)
+        .where(ChatSession.visitor_id == visitor.id, ChatSession.joined_into_id.is_(None))
         .order_by(Ticket.last_message_at.desc())
         .limit(MOST_CONVERSATIONS)
     )

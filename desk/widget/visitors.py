@@ -15,15 +15,14 @@ from uuid_utils.compat import uuid7
 
 from desk import events
 from desk.db.unit_of_work import Database, announce
-from desk.errors import InvalidInputError, NotAllowedError, SignInRequiredError
+from desk.errors import InvalidInputError, SignInRequiredError
 from desk.intake import CustomerDetails, find_or_create_customer
 from desk.models import ChatSession, Connection, Customer, Ticket, Visitor
 from desk.plain_text import clean_line
-from desk.widget.access import VisitorClaim, Widget, is_signed
+from desk.widget.access import MailedLink, VisitorClaim, Widget
 
 LONGEST_NAME = 100
 LONGEST_EMAIL = 254
-LONGEST_USER_ID = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ async def visitor_of(session: AsyncSession, widget: Widget, claim: VisitorClaim)
     )
     visitor = found.scalar_one_or_none()
     if visitor is None and claim.user_id is not None:
-        return await _of_user(session, widget, claim.user_id)
+        visitor = await _of_user(session, widget, claim.user_id)
     if visitor is not None and (visitor.generation != claim.generation or visitor.user_id != claim.user_id):
         msg = "the visitor's token was replaced"
         raise SignInRequiredError(msg)
@@ -104,31 +103,74 @@ async def note_particulars(session: AsyncSession, visitor: Visitor, said: Partic
 
 
 async def identify(
-    database: Database, widget: Widget, claim: VisitorClaim, user_id: str, signature: str, said: Particulars
+    database: Database,
+    widget: Widget,
+    claim: VisitorClaim,
+    user_id: str,
+    *,
+    proved: Particulars,
+    said: Particulars,
 ) -> VisitorClaim:
-    """The claim of a user whose id the host site has signed; earlier conversations of this browser go along.
+    """The claim of a user whom the host site vouches for; earlier conversations of this browser's stranger go along.
 
-    Raises NotAllowedError when the signature is wrong, SignInRequiredError for a token that was replaced.
+    Those of another signed-in user stay that user's. Raises SignInRequiredError for a token that was replaced.
     """
-    user = clean_line(user_id)
-    if not user or user != user_id or len(user) > LONGEST_USER_ID or not is_signed(widget, user_id, signature):
-        msg = "the signature does not belong to this user_id"
-        raise NotAllowedError(msg)
-    known = said.cleaned()
     async with database.transaction(widget.scope) as session:
         await lock_visitor(session, claim)
-        await lock_visitor(session, replace(claim, user_id=user))
+        await lock_visitor(session, replace(claim, user_id=user_id))
         before = await visitor_of(session, widget, claim)
-        mine = await _of_user(session, widget, user)
+        mine = await _of_user(session, widget, user_id)
         if before is not None and before.user_id is None:
             if mine is None:
-                mine = await _become(session, widget, before, user)
+                mine = await _become(session, widget, before, user_id)
             else:
                 await _join(session, before, mine)
+        if mine is None and (proved.name or proved.email):
+            mine = await ensure_visitor(session, widget, VisitorClaim(uuid4(), 0, user_id), said)
         if mine is None:
-            return VisitorClaim(uuid4(), 0, user)
-        await note_particulars(session, mine, known)
-        return VisitorClaim(mine.id, mine.generation, user)
+            return VisitorClaim(uuid4(), 0, user_id)
+        await _note_proved(session, mine, proved)
+        await note_particulars(session, mine, said)
+        return VisitorClaim(mine.id, mine.generation, user_id)
+
+
+async def _note_proved(session: AsyncSession, visitor: Visitor, proved: Particulars) -> None:
+    """What the host site has signed stands before anything that was only said."""
+    customer = await session.get_one(Customer, visitor.customer_id)
+    customer.name = proved.name or customer.name
+    if proved.email:
+        customer.email = visitor.verified_email = proved.email
+    await session.flush()
+
+
+async def log_out(database: Database, widget: Widget, claim: VisitorClaim) -> None:
+    """The visitor's tokens are worth nothing from now on, in every browser. Raises SignInRequiredError."""
+    async with database.transaction(widget.scope) as session:
+        await lock_visitor(session, claim)
+        visitor = await visitor_of(session, widget, claim)
+        if visitor is not None:
+            visitor.generation += 1
+
+
+async def resume(database: Database, widget: Widget, link: MailedLink) -> tuple[VisitorClaim, UUID]:
+    """Whoever opens a mailed link reads mail at its address: a stranger's conversation goes on in this browser.
+
+    Raises SignInRequiredError when the visitor is gone, or signs in at the host site.
+    """
+    async with database.transaction(widget.scope) as session:
+        found = await session.execute(
+            select(Visitor)
+            .where(Visitor.connection_id == widget.connection_id, Visitor.id == link.visitor_id)
+            .with_for_update()
+        )
+        visitor = found.scalar_one_or_none()
+        if visitor is None or visitor.user_id is not None:
+            msg = "this link is no longer good; sign in at the site instead"
+            raise SignInRequiredError(msg)
+        customer = await session.get_one(Customer, visitor.customer_id)
+        if customer.email == link.address:
+            visitor.verified_email = link.address
+        return VisitorClaim(visitor.id, visitor.generation), link.conversation_id
 
 
 async def _become(session: AsyncSession, widget: Widget, visitor: Visitor, user_id: str) -> Visitor:

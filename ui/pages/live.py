@@ -47,7 +47,7 @@ def messages_for(events: list[LiveEvent]) -> list[ServerSentEventMessage]:
     """One message for each thing that changed, whatever number of events spoke of it."""
     if any(event.kind == "refresh" for event in events):
         return [ServerSentEventMessage(event="refresh", data="1")]
-    changed = [event for event in events if event.kind != "typing"]
+    changed = [event for event in events if event.kind not in {"typing", "seen"}]
     tickets = dict.fromkeys(event.ids["ticket"] for event in changed if "ticket" in event.ids)
     typing = dict.fromkeys(
         event.ids["ticket"] for event in events if event.kind == "typing" and event.ids["by"] == "visitor"

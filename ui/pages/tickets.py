@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.accounts.identity import Actor, Permission
 from desk.accounts.users import user_names
+from desk.chat.presence import note_gone, note_seen
 from desk.conversation import LIVE_CHANNELS
 from desk.db.unit_of_work import announce
 from desk.escalation import escalate_ticket
@@ -68,6 +69,10 @@ class NoteForm(msgspec.Struct):
 
 class EscalationForm(msgspec.Struct):
     reason: str = ""
+
+
+class SeenForm(msgspec.Struct):
+    seq: int = 0
 
 
 class Tickets(Controller):
@@ -144,6 +149,28 @@ class Tickets(Controller):
             ticket = await get_ticket(session, ticket_id)
             if ticket.channel in LIVE_CHANNELS:
                 await announce(session, ticket.tenant_id, "typing", ticket=ticket.id, by="person")
+
+    @post("/seen", status_code=204)
+    async def seen(
+        self,
+        ticket_id: FromPath[UUID],
+        data: URLEncodedBody[SeenForm],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> None:
+        """Tells the visitor of a live conversation that somebody looks at it, and how far they have read."""
+        async with installation.database.transaction(actor.scope) as session:
+            await get_ticket(session, ticket_id)
+        await note_seen(installation.database, actor, ticket_id, data.seq)
+
+    @post("/gone", status_code=204)
+    async def gone(
+        self, ticket_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
+    ) -> None:
+        """The page that showed the conversation was left."""
+        async with installation.database.transaction(actor.scope) as session:
+            await get_ticket(session, ticket_id)
+        await note_gone(installation.database, actor, ticket_id)
 
     @post("/escalate", status_code=200)
     async def escalate(

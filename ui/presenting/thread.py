@@ -133,6 +133,8 @@ _EVENTS = {
     "chat_closed": "Chat closed",
     "contact_left": "Visitor left an address",
     "visitor_identified": "Visitor identified by your site",
+    "details_asked": "The visitor was greeted and asked what it is about",
+    "reply_unread": "Told by e-mail, or not",
 }
 
 

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from desk.accounts.identity import Actor
 from desk.conversation import LIVE_CHANNELS
-from desk.models import Ticket
+from desk.models import ChatSession, Ticket
 from desk.tickets import TicketView
+from desk.widget.reply_mail import NOTICE_WORDS
 from ui.presenting.thread import HistoryEntry, OpenReply, ShownMessage, history, open_replies, shown_message
 from ui.presenting.words import PRIORITIES, STATUSES, Chip, Choices, channel_words, choices
 
@@ -28,8 +29,8 @@ class Visit:
     page_title: str
     page_address: str
     rating: str
-    is_verified: bool
-    """The host site has signed who this is; otherwise name and address are only what the visitor said."""
+    known_as: str
+    """What the host site has signed, and what is only what the visitor said."""
     seen: str
 
 
@@ -140,9 +141,27 @@ def _visit(view: TicketView) -> Visit | None:
         page_title=chat.page_title or chat.page_url,
         page_address=chat.page_url,
         rating=f"{rating}: {chat.rating_comment}" if rating and chat.rating_comment else rating,
-        is_verified=chat.user_id is not None,
-        seen=("Seen by the visitor" if chat.read_seq >= replies[-1] else "Not seen yet") if replies else "",
+        known_as=_known_as(view, chat),
+        seen=_seen(view, chat, replies[-1]) if replies else "",
     )
+
+
+def _known_as(view: TicketView, chat: ChatSession) -> str:
+    is_proved = bool(view.customer.email) and view.customer.email == view.verified_email
+    if chat.user_id is None:
+        said = "the address is proved, the name is what the visitor said"
+        return f"Not signed in; {said}" if is_proved else "Not verified: name and address are what the visitor said"
+    return "Signed in at your site" + ("" if is_proved or not view.customer.email else "; the address is not verified")
+
+
+def _seen(view: TicketView, chat: ChatSession, newest_reply: int) -> str:
+    if chat.read_seq >= newest_reply:
+        return "Seen by the visitor"
+    notice = view.reply_notice
+    if notice is None or notice.state == "read":
+        return "Not seen yet"
+    words = NOTICE_WORDS[notice.state].capitalize()
+    return f"{words} ({notice.detail})" if notice.detail else words
 
 
 def _chips(ticket: Ticket, assignee: str | None) -> list[Chip]:

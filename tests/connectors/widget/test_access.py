@@ -16,8 +16,9 @@ from desk.errors import InvalidInputError, SignInRequiredError
 from desk.installation import Installation
 from desk.models import Connection
 from desk.secret import Secret
-from desk.widget.access import VisitorClaim, VisitorTokens, Widget, user_signature
+from desk.widget.access import VisitorClaim, VisitorTokens, Widget
 from desk.widget.configuration import Opening, WidgetConfiguration, is_open, origin_of, read_configuration, texts_for
+from desk.widget.identity import user_signature
 from desk.widget.limits import visitor_address
 from tests.connectors.widget.conftest import SHOP, Visitor
 from tests.database import SECRET_KEY

@@ -47,7 +47,14 @@
   };
 
   let look = null;
-  let identity = script.dataset.userId ? { user_id: script.dataset.userId, signature: script.dataset.userSignature ?? "", name: script.dataset.userName ?? "", email: script.dataset.userEmail ?? "" } : null;
+  /* A token says itself whom it is of; what it says is believed by the desk alone. */
+  const named = ({ token = "", user_id = "", signature = "", name = "", email = "" }) => ({ token: String(token), user_id: String(user_id), signature: String(signature), name: String(name), email: String(email) });
+  function userOf(known) {
+    if (!known.token) return known.user_id;
+    try { return JSON.parse(atob(known.token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"))).sub; } catch { return ""; }
+  }
+  const { userToken, userId, userSignature, userName, userEmail } = script.dataset;
+  let identity = userToken || userId ? named({ token: userToken, user_id: userId, signature: userSignature, name: userName, email: userEmail }) : null;
   let conversation = kept.get("conversation");
   let messages = new Map();
   let state = null;
@@ -55,6 +62,7 @@
   let isOpen = false;
   let wantsPerson = false;
   let suggestions = [];
+  let partial = null;
 
   const lastSeq = () => Math.max(0, ...messages.keys());
   const pause = (ms) => new Promise((done) => { setTimeout(done, ms); });
@@ -95,18 +103,19 @@
     const age = Date.now() - (kept.get("token_at") ?? 0);
     if (!kept.get("token")) keepToken(await call("POST", "/session"));
     else if (age > RENEW) await renew();
-    if (identity && kept.get("user") !== identity.user_id) await introduce();
+    if (identity && kept.get("user") !== userOf(identity)) await introduce();
   }
   async function introduce() {
     try {
       keepToken(await call("POST", "/identify", identity));
     } catch (error) {
       if (error.status !== 403) throw error;
-      console.warn("Draftdesk: the signature of this user_id is wrong; the visitor stays unknown.");
+      console.warn("Draftdesk: this identity is refused (a wrong signature, or a token that is too old); the visitor stays unknown.");
       identity = null;
+      document.dispatchEvent(new CustomEvent("draftdesk:identity-refused"));
       return;
     }
-    kept.set("user", identity.user_id);
+    kept.set("user", userOf(identity));
     await choose();
   }
   async function renew() {
@@ -126,6 +135,20 @@
     const mine = (await call("GET", "/conversations")).conversations;
     follow((mine.find((one) => one.status === "open") ?? mine[0])?.id ?? null);
   }
+  /* A link from a mail: its conversation goes on in this browser. */
+  async function resume() {
+    const mark = "#draftdesk=";
+    if (!location.hash.startsWith(mark)) return;
+    const token = location.hash.slice(mark.length);
+    history.replaceState(history.state, "", location.pathname + location.search);
+    try {
+      const answer = await call("POST", "/resume", { token }, { nobody: true });
+      kept.set("user", null);
+      keepToken(answer);
+      follow(answer.conversation_id);
+    } catch { /* Too old, or signed in at the site: the widget opens as it would without the link. */ }
+    kept.set("open", true);
+  }
   /* The token was refused: this browser's visitor is gone, and a new one begins. Unsent messages stay. */
   async function startAnew() {
     forget();
@@ -137,6 +160,7 @@
     conversation = id;
     kept.set("conversation", id);
     messages = new Map();
+    partial = null;
     state = null;
     hasEarlier = false;
     stream.restart();
@@ -216,7 +240,7 @@
       this.abort = abort;
       let watchdog = setTimeout(() => abort.abort(), SILENCE);
       try {
-        const headers = { "Last-Event-ID": String(lastSeq()) };
+        const headers = { "Last-Event-ID": `${state.edition}.${lastSeq()}` };
         const answer = await call("GET", `/conversations/${conversation}/stream`, null, { headers, signal: abort.signal, raw: true });
         say("");
         alive();
@@ -245,6 +269,7 @@
   let asleep = false;
   let falling = 0;
 
+  const STILL = matchMedia("(prefers-reduced-motion: reduce)");
   function arrived(block) {
     const fields = {};
     for (const line of block.split("\n")) {
@@ -255,17 +280,25 @@
     const data = JSON.parse(fields.data);
     if (fields.event === "message") {
       messages.set(data.seq, data);
+      if (data.id === partial?.id) partial = null;
       if (data.client_message_id) outbox.drop(data.client_message_id);
       else quiet();
-    } else if (fields.event === "state") state = data;
-    else if (fields.event === "reset") messages = new Map();
+    } else if (fields.event === "part") partial = STILL.matches ? null : data;
+    else if (fields.event === "state") {
+      state = data;
+      if (state.id !== conversation) return follow(state.id);
+    } else if (fields.event === "reset") messages = new Map();
     else if (fields.event === "typing") typing();
     render();
   }
 
   async function loadPage(before) {
     const query = before ? `?limit=${PAGE}&before=${before}` : `?limit=${PAGE}`;
-    const page = await call("GET", `/conversations/${conversation}/messages${query}`);
+    const asked = conversation;
+    const page = await call("GET", `/conversations/${asked}/messages${query}`);
+    if (asked !== conversation) return;
+    /* Agents have merged it into another one. */
+    if (page.state.id !== asked) return follow(page.state.id);
     for (const one of page.messages) messages.set(one.seq, one);
     hasEarlier = page.has_earlier;
     state = page.state;
@@ -320,7 +353,10 @@
     .badge { position: absolute; inset-block-start: -4px; inset-inline-end: -4px; background: #b3261e; color: #fff; border-radius: 12px; min-inline-size: 22px; padding: 1px 6px; font-size: 13px; }
     .panel { display: flex; flex-direction: column; inline-size: min(380px, calc(100vw - 32px)); block-size: min(600px, calc(100vh - 110px)); margin-block-end: 12px; background: var(--paper); border: 1px solid var(--line); border-radius: 14px; overflow: hidden; box-shadow: 0 6px 30px rgb(0 0 0 / 25%); }
     header { display: flex; align-items: center; gap: 8px; background: var(--colour); color: var(--on-colour); padding: 8px 12px; }
-    header h2 { font-size: 16px; margin: 0; flex: 1; overflow-wrap: anywhere; }
+    header div { flex: 1; }
+    header h2 { font-size: 16px; margin: 0; overflow-wrap: anywhere; }
+    .here { font-size: 13px; }
+    .seen { align-self: flex-end; font-size: 13px; color: var(--soft); }
     header button { background: none; color: inherit; border: 0; padding: 6px; min-inline-size: 36px; }
     header img { block-size: 28px; max-inline-size: 90px; object-fit: contain; }
     .log { flex: 1; overflow-y: auto; padding: 12px; display: flex; flex-direction: column; gap: 8px; overscroll-behavior: contain; }
@@ -376,7 +412,8 @@
     ui.composer = el("form", { class: "composer", onsubmit: (event) => { event.preventDefault(); submit(); } }, ui.text, el("button", { class: "main", type: "submit", "aria-label": words.send }, icon("send")));
     const logo = look.logo_url ? el("img", { src: look.logo_url, alt: "", referrerpolicy: "no-referrer" }) : null;
     const closer = el("button", { type: "button", "aria-label": words.close, onclick: () => toggle(false) }, icon("close"));
-    ui.panel = el("section", { class: "panel", role: "dialog", "aria-label": words.title, hidden: true, onkeydown: onKey }, el("header", {}, logo, el("h2", {}, words.title), closer), ui.log, ui.status, ui.below, ui.composer);
+    ui.here = el("span", { class: "here", hidden: true }, words.here);
+    ui.panel = el("section", { class: "panel", role: "dialog", "aria-label": words.title, hidden: true, onkeydown: onKey }, el("header", {}, logo, el("div", {}, el("h2", {}, words.title), ui.here), closer), ui.log, ui.status, ui.below, ui.composer);
     ui.root = el("div", { class: `root at-${look.position}`, dir: words.direction, lang: look.language }, ui.panel, ui.launcher);
     ui.root.style.setProperty("--colour", look.colour);
     ui.root.style.setProperty("--on-colour", look.text_colour);
@@ -511,8 +548,12 @@
     const near = ui.log.scrollHeight - ui.log.scrollTop - ui.log.clientHeight < 80;
     const shown = [...messages.values()].sort((a, b) => a.seq - b.seq);
     arrange(ui.log, logLines(shown));
+    if (partial) ui.log.querySelector(`[data-key="p${partial.id}"] div`).textContent = partial.text;
     arrange(ui.below, belowLines(shown));
     ui.composer.hidden = look.form_required && !conversation && !kept.get("said") && (look.ask_name || look.ask_email);
+    ui.here.hidden = !state?.is_person_here;
+    /* Read out once, when the answer is whole. */
+    ui.log.ariaBusy = String(Boolean(partial));
     if (near) ui.log.scrollTop = ui.log.scrollHeight;
     const readSeq = Math.max(state?.read_seq ?? 0, isLooking() ? lastSeq() : 0);
     const unread = shown.filter((one) => one.from !== "visitor" && one.seq > readSeq).length;
@@ -534,13 +575,18 @@
     const lines = [["greeting", () => el("div", { class: "message" }, words.greeting)]];
     if (hasEarlier) lines.push(["earlier", () => el("button", { type: "button", onclick: () => loadPage(shown[0].seq).catch(() => say(words.reconnecting)) }, words.earlier)]);
     const told = new Set(state?.handed_over_after ?? []);
+    const asked = new Set(state?.details_asked_after ?? []);
+    const mine = shown.findLast((one) => one.from === "visitor");
     for (const one of shown) {
       lines.push([`m${one.client_message_id ?? one.id}`, () => messageLine(one)]);
+      if (one === mine && state?.seen_seq >= one.seq && one === shown.at(-1)) lines.push([`v${one.seq}`, () => el("div", { class: "seen", "aria-live": "off" }, words.seen)]);
+      if (asked.has(one.seq)) lines.push([`d${one.seq}`, () => el("div", { class: "message" }, words.details)]);
       if (told.has(one.seq)) lines.push([`n${one.seq}`, () => el("div", { class: "notice" }, state.is_away ? words.handed_over_away : words.handed_over)]);
     }
     const arrivedIds = new Set(shown.map((one) => one.client_message_id));
     for (const item of outbox.all()) if (!arrivedIds.has(item.id)) lines.push([`o${item.id}:${item.refused ?? ""}`, () => pendingLine(item)]);
-    if (isTyping) lines.push(["typing", () => el("div", { class: "small" }, words.typing)]);
+    if (partial) lines.push([`p${partial.id}`, () => el("div", { class: "message machine" }, el("span", { class: "who" }, words.automatic), el("div"))]);
+    else if (isTyping) lines.push(["typing", () => el("div", { class: "small" }, words.typing)]);
     else if (state?.is_waiting) lines.push(["looking", () => el("div", { class: "small" }, words.looking)]);
     if (state?.status === "closed") lines.push(["closed", () => el("div", { class: "notice" }, words.closed)]);
     return lines;
@@ -597,7 +643,7 @@
       try {
         await then(Object.fromEntries(new FormData(event.target)));
       } catch (error) {
-        say(error.status ? words.not_sent : words.reconnecting);
+        say(error.status === 400 ? words.email_wrong : error.status ? words.not_sent : words.reconnecting);
       }
     } }, el("span", {}, title), name && field(words.name, "name", "text"), email && field(words.email, "email", "email"), el("button", { class: "main", type: "submit" }, button));
   }
@@ -617,6 +663,7 @@
       }
     }
     build();
+    await resume();
     render();
     if (kept.get("token") || identity) ensureToken().catch(() => {});
     stream.restart();
@@ -641,14 +688,15 @@
   window.DraftdeskWidget = Object.freeze({
     open: () => look && toggle(true),
     close: () => look && toggle(false),
-    /* {user_id, signature, name?, email?}: the signature comes from the page's own server. */
+    /* {token}, or {user_id, signature}, with name and email as it likes: both are made by the page's own server. */
     async identify(known) {
-      identity = { user_id: String(known.user_id), signature: String(known.signature), name: String(known.name ?? ""), email: String(known.email ?? "") };
+      identity = named(known);
       await beginning?.catch(() => {});
       await ensureToken();
     },
     logout() {
       identity = null;
+      if (kept.get("token")) call("POST", "/logout").catch(() => {});
       for (const name of kept.names()) kept.set(name, null);
       suggestions = [];
       follow(null);
