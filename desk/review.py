@@ -293,13 +293,13 @@ async def add_review(  # noqa: PLR0913 - keyword only, one for each column that 
     analysis: EditAnalysis | None = None,
     reason: str = "",
 ) -> None:
+    """What somebody made of a draft, or wrote without one; learned from when the reply can no longer be undone."""
     review = Review(
         id=uuid7(),
         ticket_id=ticket.id,
         draft_id=draft.id if draft else None,
         delivery_id=delivery.id if delivery else None,
         action=action,
-    """What somebody made of a draft, or wrote without one; learned from when the reply can no longer be undone."""
         reviewer=actor.label,
         question=await customer_words(session, ticket, draft.based_on_seq if draft else ticket.last_inbound_seq),
         draft_body=draft.body if draft else "",
