@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from advanced_alchemy.types import GUID, DateTimeUTC
-from sqlalchemy import BigInteger, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import String, Text
 
-from desk.models.base import Access, TenantRow, Work, belongs_to, due_index, one_of
+from desk.models.base import Access, TenantRow, Work, belongs_to, due_index, may_belong_to, one_of
 
 SOURCE_KINDS = ("knowledge", "example", "correction", "faq")
 
@@ -24,6 +24,8 @@ class Document(TenantRow):
     access: ClassVar[Access] = "tenant_and_global"
     constraints = (
         Index("uq_documents_origin", "tenant_id", "origin", unique=True, postgresql_where=text("NOT is_deleted")),
+        may_belong_to("documents", "part_of_id", name="documents"),
+        Index("ix_documents_part_of_id", "tenant_id", "part_of_id", postgresql_where=text("part_of_id IS NOT NULL")),
     )
 
     title: Mapped[str] = mapped_column(Text)
@@ -34,6 +36,8 @@ class Document(TenantRow):
     current_version: Mapped[int] = mapped_column(default=0)
     """Number of the version that is searched; 0 until one is indexed."""
     is_deleted: Mapped[bool] = mapped_column(default=False)
+    part_of_id: Mapped[UUID | None] = mapped_column(GUID(), default=None)
+    """The archive it came in."""
 
 
 class DocumentVersion(TenantRow, Work):
@@ -63,6 +67,14 @@ class DocumentVersion(TenantRow, Work):
     state: Mapped[str] = mapped_column(String(10), default="waiting")
     reason: Mapped[str] = mapped_column(Text, default="")
     """Why it was refused, in words for the person who uploaded it."""
+    remarks: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """What was left out of an indexed one and why, a line each."""
+    pages: Mapped[list[int]] = mapped_column(ARRAY(Integer), default=list, server_default="{}")
+    """Where each page or slide begins in the text; empty for formats without pages."""
+    stage: Mapped[str] = mapped_column(String(10), default="", server_default="")
+    """What is being done with a waiting one: reading or embedding; empty before and after."""
+    progress: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Percent of its passages that are embedded."""
 
 
 class Chunk(TenantRow):
