@@ -22,8 +22,12 @@ _LENGTH_SHARE = 0.4
 _MOST_COUNTED = 65_535
 _KEPT_GAINS_AN_ITEM = 16
 """How much of the index may be kept as gains: for each item about a quarter of the terms of a passage."""
-_BYTES_A_TERM = 10
-"""Slot and count in the postings, and the id in the item's own list."""
+_BYTES_A_TERM = 12
+"""Slot and count in the postings with their spare room, and the id in the item's own list."""
+_BYTES_A_WORD = 370
+"""A word of the vocabulary: the string, its places in two dictionaries and its empty postings."""
+_BYTES_AN_ITEM = 500
+"""Its id and its places in the lists and dictionaries of words and vectors."""
 _BYTES_A_GAIN = 12
 _MOST_QUERY_TERMS = 64
 """Of a long question's known terms the rarest; the common ones behind them cost the most and say the least."""
@@ -126,8 +130,13 @@ class LexicalIndex:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of postings, term lists and lengths; the vocabulary's strings are not counted."""
-        return self._total_terms * _BYTES_A_TERM + self._lengths.nbytes + self._kept_gains * _BYTES_A_GAIN
+        """Of memory, to within a tenth or so: counting what Python's objects take would take too long."""
+        return (
+            len(self._ids) * _BYTES_A_WORD
+            + len(self._slot_of) * _BYTES_AN_ITEM
+            + self._total_terms * _BYTES_A_TERM
+            + self._kept_gains * _BYTES_A_GAIN
+        )
 
     def slot_of(self, item_id: UUID) -> int:
         """Where an item's score stands in a match; stays until the item is removed. Raises KeyError."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from uuid import UUID
 
@@ -10,10 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.candidates import Candidate
+from retrieval.headings import HeadingIndex
 from retrieval.lexical import LexicalIndex
 from retrieval.vectors import VectorArena
 
 _LEXICAL_LIFT = 0.3
+_HEADING_LIFT = 0.7
+_HEADING_POWER = 4
+"""Only what nearly is the heading counts as asking for it; half of its words are found by the words anyway."""
 _REACH = 2
 _SHORTEST_LIST = 32
 """Each side proposes at least this many, so that the other side's order can change the first few."""
@@ -26,6 +30,7 @@ class SourceIndex:
         """`vectors`: those of a snapshot, whose words are still to be put in with `put_words`."""
         self.vectors = VectorArena(dimension) if vectors is None else vectors
         self._words = LexicalIndex()
+        self._headings = HeadingIndex()
         self._slot_of_row = np.zeros(0, dtype=np.intp)
         self._row_of_slot = np.zeros(0, dtype=np.intp)
         self._lock = Lock()
@@ -38,30 +43,33 @@ class SourceIndex:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of vectors and postings; ids and the vocabulary's strings are not counted."""
+        """Of memory, about, ids and words included."""
         with self._lock:
-            return self.vectors.nbytes + self._words.nbytes + 2 * self._slot_of_row.nbytes
+            return self.vectors.nbytes + self._words.nbytes + self._headings.nbytes + 2 * self._slot_of_row.nbytes
 
-    def upsert(self, item_id: UUID, text: str, vector: NDArray[np.float32]) -> None:
-        """Put an item in, or in the place of the one with its id.
+    def upsert(self, item_id: UUID, text: str, vector: NDArray[np.float32], headings: Sequence[str] = ()) -> None:
+        """Put an item in, or in the place of the one with its id; `headings` it stands under, its title among them.
 
         Raises ValueError, with nothing changed, for a vector of another shape, zero or not finite.
         """
         with self._lock:
             self.vectors.upsert(item_id, vector)
             self._words.add(item_id, text)
+            self._headings.put(item_id, headings)
             self._pair(self.vectors.row_of(item_id), self._words.slot_of(item_id))
 
-    def put_words(self, item_id: UUID, text: str) -> None:
+    def put_words(self, item_id: UUID, text: str, headings: Sequence[str] = ()) -> None:
         """Put in the words of an item whose vector is there already, or is kept elsewhere."""
         with self._lock:
             self._words.add(item_id, text)
+            self._headings.put(item_id, headings)
             if item_id in self.vectors:
                 self._pair(self.vectors.row_of(item_id), self._words.slot_of(item_id))
 
     def remove(self, item_id: UUID) -> None:
         """Take an item out; one that is not there is no error."""
         with self._lock:
+            self._headings.remove(item_id)
             if item_id not in self.vectors:
                 self._words.remove(item_id)
                 return
@@ -83,7 +91,11 @@ class SourceIndex:
         with self._lock:
             rows, cosines = self.vectors.nearest(vector, reach)
             match = self._words.match(text)
+            named = self._headings.similar(text)
             worded = self._row_of_slot[match.best_slots(reach)]
+            if named:
+                named_rows = np.array([self.vectors.row_of(item_id) for item_id in named], dtype=np.intp)
+                worded = np.unique(np.concatenate((worded, named_rows)))
             known = np.zeros(len(self.vectors), dtype=np.bool_)
             known[rows] = True
             further = worded[~known[worded]]
@@ -91,6 +103,9 @@ class SourceIndex:
             cosines = np.concatenate((cosines, self.vectors.cosines(vector, further))).astype(np.float64)
             lexical = match.scores[self._slot_of_row[rows]]
             scores = _fused(cosines, lexical)
+            if named:
+                similar = np.array([named.get(self.vectors.item_at(row), 0.0) for row in rows.tolist()])
+                scores += _HEADING_LIFT * similar**_HEADING_POWER * (1.0 - scores)
             if len(rows) > k:
                 best = np.flatnonzero(scores >= np.partition(scores, len(rows) - k)[len(rows) - k])
                 rows, cosines, lexical, scores = rows[best], cosines[best], lexical[best], scores[best]
@@ -99,16 +114,18 @@ class SourceIndex:
         return [Candidate(item_id, -negated, dense, words) for negated, item_id, dense, words in sorted(found)[:k]]
 
     def proposed(self, text: str, k: int) -> list[UUID]:
-        """Items that `judged` is to be given the cosines of, besides the nearest: those the words propose."""
+        """Items that `judged` is to be given the cosines of, besides the nearest: those words and headings propose."""
         with self._lock:
-            return [item_id for item_id, _ in self._words.match(text).top(k)]
+            worded = [item_id for item_id, _ in self._words.match(text).top(k)]
+            return list(dict.fromkeys([*worded, *self._headings.similar(text)]))
 
     def judged(self, text: str, cosines: Mapping[UUID, float], k: int) -> list[Candidate]:
         """As `search`, of the items in `cosines`; those that are not in this index are left out."""
         with self._lock:
             match = self._words.match(text)
+            named = self._headings.similar(text)
             found = [
-                Candidate(item_id, fuse(dense, words), dense, words)
+                Candidate(item_id, fuse(dense, words, named.get(item_id, 0.0)), dense, words)
                 for item_id, dense in cosines.items()
                 if item_id in self._words
                 for words in (match.of(item_id),)
@@ -128,14 +145,16 @@ def reach_for(k: int) -> int:
     return max(_REACH * k, _SHORTEST_LIST)
 
 
-def fuse(dense: float, lexical: float) -> float:
-    """Blend a cosine and a lexical score in [0, 1] into one similarity in [0, 1].
+def fuse(dense: float, lexical: float, heading: float = 0.0) -> float:
+    """Blend a cosine, a lexical score and the similarity to a heading, each in [0, 1], into one in [0, 1].
 
-    Shared words close a part of the distance that the cosine leaves to 1. A weighted mean would also take
-    away from paraphrases that share none: with this blend short questions keep their order, and the
-    thresholds on similarities keep their meaning. Measured with `retrieval.benchmarks.kb`.
+    Shared words close a part of the distance that the cosine leaves to 1, and a heading that is the question
+    closes most of what is left. A weighted mean would also take away from paraphrases that share none: with
+    this blend short questions keep their order, and the thresholds on similarities keep their meaning.
+    Measured with `retrieval.benchmarks.kb`.
     """
-    return float(_fused(np.array([dense]), np.array([lexical]))[0])
+    blended = float(_fused(np.array([dense]), np.array([lexical]))[0])
+    return blended + _HEADING_LIFT * heading**_HEADING_POWER * (1.0 - blended)
 
 
 def _fused(dense: NDArray[np.float64], lexical: NDArray[np.float64]) -> NDArray[np.float64]:

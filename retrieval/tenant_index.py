@@ -50,6 +50,8 @@ class IndexedItem:
     text: str
     vector: Vectors
     """Empty where the vectors are searched in the database."""
+    headings: tuple[str, ...] = ()
+    """Title and headings a passage stands under."""
 
 
 class TenantIndex:
@@ -197,12 +199,12 @@ class TenantIndex:
     ) -> None:
         """Bring a snapshot's vectors together with the words of `rows`; those of `renewed` are new altogether."""
         for gone in index.vectors.item_ids() - {row.item_id for row in rows}:
-            index.remove(gone)
+            index.vectors.remove(gone)
         fresh = {row.item_id for row in renewed}
         for row in rows:
             if row.item_id not in fresh:
                 item = self._read(source, row)
-                index.put_words(item.item_id, item.text)
+                index.put_words(item.item_id, item.text, item.headings)
         for row in renewed:
             _place(index, self._read(source, row))
 
@@ -274,8 +276,10 @@ class TenantIndex:
 
     def _read(self, source: Source, row: ItemRow) -> IndexedItem:
         item_id, raw, title, text, heading_path = row
-        shown = "\n".join((title, *heading_path, text)) if source == "knowledge" else question_text(text)
-        return IndexedItem(item_id, shown, _vector(raw))
+        if source != "knowledge":
+            return IndexedItem(item_id, question_text(text), _vector(raw))
+        headings = (title, *heading_path)
+        return IndexedItem(item_id, "\n".join((*headings, text)), _vector(raw), headings)
 
 
 def _put(index: FaqIndex, row: PhrasingRow) -> None:
@@ -285,9 +289,9 @@ def _put(index: FaqIndex, row: PhrasingRow) -> None:
 
 def _place(index: SourceIndex, item: IndexedItem) -> None:
     if len(item.vector):
-        index.upsert(item.item_id, item.text, item.vector)
+        index.upsert(item.item_id, item.text, item.vector, item.headings)
     else:
-        index.put_words(item.item_id, item.text)
+        index.put_words(item.item_id, item.text, item.headings)
 
 
 def _vector(raw: bytes) -> Vectors:

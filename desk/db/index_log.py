@@ -65,7 +65,7 @@ async def put_items(
             ).returning(Embedding.item_id, Embedding.id)
         )
         if in_table and tenant_id is not None:
-            embedding_of = dict(written.tuples().all())
+            embedding_of = dict(written.all())
             some = {item_id: embedding_of[item_id] for item_id in item_ids[start : start + _ROWS_A_STATEMENT]}
             await store_vectors(session, tenant_id, source, model, some, vectors[start : start + _ROWS_A_STATEMENT])
     await _log(session, source, "upsert", item_ids)

@@ -22,6 +22,7 @@ from desk.models.base import GLOBAL_TENANT_ID
 from desk.ports import Vectors
 
 TABLE = "desk_vectors.items"
+EXTENSION = "vector"
 GRAPH_DIMENSIONS = 4_000
 """pgvector's most for an index of half-precision vectors."""
 _BATCH = 500
@@ -88,7 +89,9 @@ def as_text(vectors: Vectors) -> list[str]:
 
 
 async def _create_extension(connection: AsyncConnection) -> None:
-    known = await connection.execute(text("SELECT 1 FROM pg_available_extensions WHERE name = 'vector'"))
+    known = await connection.execute(
+        text("SELECT 1 FROM pg_available_extensions WHERE name = :name"), {"name": EXTENSION}
+    )
     if known.one_or_none() is None:
         msg = (
             "DESK_VECTOR_BACKEND is pgvector, and this PostgreSQL server has no pgvector extension: install it"
@@ -96,7 +99,7 @@ async def _create_extension(connection: AsyncConnection) -> None:
         )
         raise SettingMissingError(msg)
     try:
-        await connection.exec_driver_sql("CREATE EXTENSION IF NOT EXISTS vector")
+        await connection.exec_driver_sql(f"CREATE EXTENSION IF NOT EXISTS {EXTENSION}")
     except DBAPIError as error:
         msg = (
             "DESK_VECTOR_BACKEND is pgvector, and the role of DESK_DATABASE_URL may not create the extension: let an"
