@@ -34,6 +34,8 @@ class Upload:
     title: str = ""
     category: str = ""
     url: str | None = None
+    part_of_id: UUID | None = None
+    """The document of the archive it came in."""
 
 
 async def take_in(
@@ -123,6 +125,7 @@ async def _document(session: AsyncSession, upload: Upload) -> Document:
     document.title = title
     document.category = clean_line(upload.category)[:LONGEST_TITLE] or document.category
     document.url = upload.url or document.url
+    document.part_of_id = upload.part_of_id or document.part_of_id
     await session.flush()
     return document
 
@@ -149,10 +152,13 @@ async def change_document(
 
 
 async def delete_document(session: AsyncSession, document_id: UUID) -> None:
-    """It is no longer found from now on; drafts that cited it keep what they quoted."""
+    """It is no longer found from now on, nor is what came in it; drafts that cited it keep what they quoted."""
     document = _own(session, await get_document(session, document_id))
-    document.is_deleted, document.current_version = True, 0
-    chunks = await session.execute(select(Chunk.id).where(Chunk.document_id == document.id))
+    parts = await session.execute(select(Document).where(Document.part_of_id == document.id, ~Document.is_deleted))
+    gone = [document, *parts.scalars()]
+    for each in gone:
+        each.is_deleted, each.current_version = True, 0
+    chunks = await session.execute(select(Chunk.id).where(Chunk.document_id.in_([each.id for each in gone])))
     await remove_items(session, "knowledge", list(chunks.scalars()))
 
 
@@ -167,7 +173,7 @@ async def reindex_document(session: AsyncSession, document_id: UUID) -> Document
         .with_for_update()
     )
     version = newest.scalar_one()
-    version.state, version.attempts = "waiting", 0
+    version.state, version.attempts, version.stage, version.progress = "waiting", 0, "", 0
     await due_in(session, version, 0)
     wake(session, "document_versions")
     return version

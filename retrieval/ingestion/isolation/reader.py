@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import signal
 import subprocess
 import sys
 import threading
 from dataclasses import dataclass
+from functools import cache
 
 import msgspec
 import structlog
@@ -107,7 +109,7 @@ class IsolatedReader:
                 "MALLOC_ARENA_MAX": "1",
             }
             self._host = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-m", self._module],
+                [sys.executable, "-P", "-m", self._module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=environment,
@@ -126,3 +128,11 @@ class IsolatedReader:
         for pipe in (host.stdin, host.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+@cache
+def shared_reader() -> IsolatedReader:
+    """The one of this process: starting a host takes a second or two."""
+    reader = IsolatedReader()
+    atexit.register(reader.close)
+    return reader
