@@ -63,7 +63,7 @@ def create_app(
 
     app = Litestar(
         route_handlers=[
-            api_router(settings.maximum_upload_bytes),
+            api_router(settings.maximum_upload_bytes, settings.maximum_attachment_bytes),
             WidgetController,
             WidgetConversationController,
             HealthController,

@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk import events
 from desk.accounts.identity import Actor
+from desk.attachments.outgoing import outgoing_files
+from desk.attachments.threads import add_sent_files
 from desk.chat.handover import is_with_person
 from desk.chat.unread import expect_reading
 from desk.conversation import LIVE_CHANNELS, append_message, hold_with_ticket, lock_ticket
@@ -23,7 +25,7 @@ from desk.db.unit_of_work import Database, announce, wake
 from desk.drafting.requests import has_current
 from desk.errors import ConflictError, InvalidInputError, NotFoundError, SettingMissingError
 from desk.models import ChannelPolicy, Connection, Delivery, Draft, SendingCertificate, TenantSettings, Ticket
-from desk.ports import Channel, OutgoingReply, SendOutcome
+from desk.ports import Channel, OutgoingFile, OutgoingReply, SendOutcome, Storage
 from desk.tickets.changes import reopen
 
 MOST_ATTEMPTS = 8
@@ -33,20 +35,23 @@ LONGEST_WAIT_SECONDS = 3600.0
 class DeliveryDesk:
     """Takes claimed deliveries to their channels."""
 
-    def __init__(self, database: Database, channels: Mapping[str, Channel]) -> None:
+    def __init__(self, database: Database, channels: Mapping[str, Channel], storage: Storage) -> None:
         self._database = database
+        self._storage = storage
         self._channels = channels
 
     async def work(self, held: Claim) -> None:
         """One claimed delivery, as far as it can go now."""
-        step = await self._begin(held)
+        # Before anything is marked as being sent: a storage that fails now leaves a reply that can be tried again.
+        files = await outgoing_files(self._database, self._storage, held)
+        step = await self._begin(held, files)
         if step is None:
             return
         outgoing, channel, must_look_up = step
         outcome = await (channel.reconcile(outgoing) if must_look_up else channel.send(outgoing))
         await self._record(held, outcome)
 
-    async def _begin(self, held: Claim) -> tuple[OutgoingReply, Channel, bool] | None:
+    async def _begin(self, held: Claim, files: tuple[OutgoingFile, ...]) -> tuple[OutgoingReply, Channel, bool] | None:
         async with self._database.transaction(held.scope) as session:
             delivery, ticket = await hold_with_ticket(session, Delivery, held)
             if delivery.state not in {"pending", "sending"}:
@@ -69,6 +74,7 @@ class DeliveryDesk:
                 body=delivery.body,
                 external_ticket_id=ticket.external_id,
                 approved_at=delivery.created_at,
+                files=files,
             )
             channel = self._channels.get(connection.channel)
             if channel is None:
@@ -181,6 +187,7 @@ async def _add_to_thread(session: AsyncSession, delivery: Delivery, ticket: Tick
     author = "machine" if delivery.is_automatic else "agent"
     message = await append_message(session, ticket, author, delivery.body, name=delivery.approved_by)
     message.delivery_id, message.user_id = delivery.id, delivery.approved_by_id
+    await add_sent_files(session, delivery, message)
     if ticket.channel == "widget" and not delivery.is_automatic:
         await expect_reading(session, ticket, message.seq)
     if delivery.draft_id is not None:

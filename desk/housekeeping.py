@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from desk.accounts.tenants import all_tenants
 from desk.accounts.tokens import forget_expired_tokens
+from desk.attachments.sweeping import forget_loose_files, is_turn_of, sweep_orphans
 from desk.db.tenancy import NO_TENANT, Scope
 from desk.errors import DeskError
 from desk.installation import Installation
@@ -48,6 +49,9 @@ async def _keep_tenant(installation: Installation, tenant_id: UUID) -> None:
         )
     async with installation.database.transaction(Scope(tenant_id)) as session:
         await look_again(session, tenant_id)
+    await forget_loose_files(installation.database, tenant_id)
+    if is_turn_of(tenant_id, now := installation.clock.now()):
+        await sweep_orphans(installation.database, installation.storage, tenant_id, now)
     deadline = time.monotonic() + REEMBEDDING_SECONDS
     while await installation.reembed(tenant_id) and time.monotonic() < deadline:
         continue

@@ -7,6 +7,7 @@ The JSON API validates first, so inbox row and ticket are made in one transactio
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from uuid_utils.compat import uuid7
 
 from desk import events
 from desk.accounts.identity import Actor
+from desk.attachments.threads import attach_to_message
 from desk.conversation import add_customer_message, append_message, lock_ticket
 from desk.db.leases import database_time
 from desk.db.unit_of_work import Database, announce
@@ -50,6 +52,8 @@ class NewTicket:
 class NewMessage:
     body: str
     external_id: str | None = None
+    attachments: tuple[UUID, ...] = ()
+    """Uploaded to the ticket before."""
 
 
 async def accept_ticket(
@@ -90,6 +94,7 @@ async def accept_message(
             return known.scalar_one(), False
         customer = await session.get_one(Customer, ticket.customer_id)
         message = await add_customer_message(session, ticket, body, external_id=new.external_id, name=customer.name)
+        await attach_to_message(session, message, new.attachments)
         await processed(session, entry_id, ticket.id, message.id)
         events.record(session, ticket.id, "message_received", actor.label, seq=message.seq)
         await request_draft(session, ticket, delay_seconds=debounce_seconds)
@@ -97,12 +102,15 @@ async def accept_message(
     return message, True
 
 
-async def add_note(database: Database, actor: Actor, ticket_id: UUID, body: str) -> Message:
+async def add_note(
+    database: Database, actor: Actor, ticket_id: UUID, body: str, attachments: Sequence[UUID] = ()
+) -> Message:
     """An internal note; the customer never sees it. Raises NotFoundError."""
     async with database.transaction(actor.scope) as session:
         ticket = await lock_ticket(session, ticket_id)
         message = await append_message(session, ticket, "note", message_body(body), name=actor.name or actor.label)
         message.user_id = actor.user_id
+        await attach_to_message(session, message, attachments)
         events.record(session, ticket.id, "note_added", actor.label, seq=message.seq)
         await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
     return message
@@ -173,7 +181,7 @@ async def take_in(
             connection_id=connection_id,
             external_id=external_id,
             # Escaped, so that even what PostgreSQL's text could not hold is kept as it came.
-            raw=json.dumps(asdict(payload)).encode(),
+            raw=json.dumps(asdict(payload), default=str).encode(),
             state="received",
         )
         .on_conflict_do_nothing(constraint="uq_inbox_external_id")

@@ -6,6 +6,7 @@ agent saw. Whoever comes second gets a ConflictError and nothing happens twice.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from uuid_utils.compat import uuid7
 
 from desk import events
 from desk.accounts.identity import Actor
+from desk.attachments.threads import freeze, release
 from desk.conversation import customer_words, lock_ticket
 from desk.db.leases import database_time, due_in, finish
 from desk.db.unit_of_work import Database, announce, wake
@@ -39,7 +41,7 @@ class Approval:
     """example, correction or none: what will be learned when the undo window closes."""
 
 
-async def approve(
+async def approve(  # noqa: PLR0913 - keyword only, one for each choice of the form
     database: Database,
     actor: Actor,
     analyser: EditAnalyser,
@@ -49,6 +51,7 @@ async def approve(
     based_on_seq: int,
     resolve: bool,
     undo_seconds: float,
+    attachments: Sequence[UUID] = (),
 ) -> Approval:
     """Send the draft, as it is or as the agent changed it.
 
@@ -66,6 +69,7 @@ async def approve(
         delivery = await queue_delivery(
             session, ticket, sent, draft=draft, actor=actor, undo_seconds=undo_seconds, resolve=resolve
         )
+        await freeze(session, delivery, attachments)
         await add_review(
             session,
             ticket,
@@ -92,6 +96,7 @@ async def reply(
     based_on_seq: int | None,
     resolve: bool,
     undo_seconds: float,
+    attachments: Sequence[UUID] = (),
 ) -> Delivery:
     """A reply the agent wrote without a draft: an agent-authored example, never a correction.
 
@@ -109,6 +114,7 @@ async def reply(
         delivery = await queue_delivery(
             session, ticket, sent, draft=None, actor=actor, undo_seconds=undo_seconds, resolve=resolve
         )
+        await freeze(session, delivery, attachments)
         await add_review(
             session, ticket, draft=None, delivery=delivery, actor=actor, action="authored", sent=sent, learns="example"
         )
@@ -198,6 +204,7 @@ async def cancel_delivery(database: Database, actor: Actor, delivery_id: UUID) -
             raise ConflictError(msg)
         delivery.state, delivery.detail = "cancelled", f"undone by {actor.label}"
         finish(delivery)
+        await release(session, delivery)
         await session.execute(
             update(Review)
             .where(Review.delivery_id == delivery.id, Review.state == "waiting")

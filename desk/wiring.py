@@ -113,7 +113,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         indexer=ChunkIndexer(database, storage, embedder, settings.lease_seconds),
         reembed=partial(embed_again, database, embedder),
         drafting=DraftingDesk(database, retriever, faqs, models, calibration),
-        deliveries=DeliveryDesk(database, {channel.kind: channel for channel in channels}),
+        deliveries=DeliveryDesk(database, {channel.kind: channel for channel in channels}, storage),
         reply_mail=ReplyMail(
             database, {channel.kind: channel for channel in channels}, VisitorTokens(settings.secret_key, clock)
         ),

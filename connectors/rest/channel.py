@@ -8,10 +8,12 @@ that may arrive twice. A person's "send again" is then safe with every receiver 
 The body of the POST:
 
     {"type": "reply.sent", "timestamp": "<when it was approved, ISO 8601>",
-     "data": {"ticket_id", "external_ticket_id", "delivery_id", "subject", "body", "recipient", "version"}}
+     "data": {"ticket_id", "external_ticket_id", "delivery_id", "subject", "body", "recipient",
+              "attachments": [{"id", "name", "media_type", "size", "sha256"}], "version"}}
 
-`version` grows with every reply, so a receiver can tell the newer of two. A 2xx accepts it and may carry
-`{"id": "..."}`, the receiver's own name for it.
+A file is fetched by `GET /api/v1/attachments/{id}/content` with an API key of the tenant. `version` grows with every
+reply, so a receiver can tell the newer of two. A 2xx accepts it and may carry `{"id": "..."}`, the receiver's own name
+for it.
 """
 
 from __future__ import annotations
@@ -174,6 +176,16 @@ def body_of(reply: OutgoingReply) -> bytes:
         "subject": reply.subject,
         "body": reply.body,
         "recipient": dict(reply.recipient),
+        "attachments": [
+            {
+                "id": str(file.attachment_id),
+                "name": file.name,
+                "media_type": file.media_type,
+                "size": len(file.content),
+                "sha256": file.sha256,
+            }
+            for file in reply.files
+        ],
         "version": int(reply.approved_at.timestamp() * 1000),
     }
     return msgspec.json.encode({"type": "reply.sent", "timestamp": reply.approved_at.isoformat(), "data": data})

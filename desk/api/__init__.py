@@ -3,6 +3,7 @@
 from litestar import Router
 
 from desk.api.accounts import KeyController, UserController
+from desk.api.attachments import AttachmentController, TicketAttachmentController
 from desk.api.auth import AuthController
 from desk.api.certificates import CertificateController, judge_reply
 from desk.api.chat import SessionController, chat
@@ -21,7 +22,7 @@ from desk.api.weights import WeightsController
 _FORM_OVERHEAD = 64 * 1024
 
 
-def api_router(maximum_upload_bytes: int) -> Router:
+def api_router(maximum_upload_bytes: int, maximum_attachment_bytes: int) -> Router:
     """Bodies are as large as the application allows, and those of documents as the setting says."""
     return Router(
         "/api/v1",
@@ -36,6 +37,12 @@ def api_router(maximum_upload_bytes: int) -> Router:
             Router(
                 "/", route_handlers=[DocumentController], request_max_body_size=maximum_upload_bytes + _FORM_OVERHEAD
             ),
+            Router(
+                "/",
+                route_handlers=[TicketAttachmentController],
+                request_max_body_size=maximum_attachment_bytes + _FORM_OVERHEAD,
+            ),
+            AttachmentController,
             FaqController,
             search,
             intents,

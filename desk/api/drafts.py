@@ -15,11 +15,13 @@ from desk.accounts.identity import Actor, Permission
 from desk.api.fields import Answer, Asked
 from desk.api.ticket_answers import DeliveryAnswer, DraftAnswer, delivery_answer, draft_answer, tried_draft_answer
 from desk.api.weights import AskedWeights
+from desk.attachments.kept import AttachmentLimits
+from desk.attachments.threads import checked_ids, files_of_deliveries
 from desk.delivery import resolve_uncertain
 from desk.drafting.trials import replay_draft
 from desk.errors import NotFoundError
 from desk.installation import Installation
-from desk.models import Decision
+from desk.models import Decision, Delivery
 from desk.ports import EditAnalysis
 from desk.review import approve, cancel_delivery, reject
 from desk.tickets import draft_view
@@ -32,6 +34,8 @@ class AskedApproval(Asked):
     body: str | None = None
     """The reply as the agent changed it; without it the draft goes out as it is."""
     resolve: bool = False
+    attachments: list[UUID] = msgspec.field(default_factory=list[UUID])
+    """Ids of files that were uploaded to this ticket; they go out with the reply."""
 
 
 class AskedRejection(Asked):
@@ -100,8 +104,10 @@ class DraftController(Controller):
             based_on_seq=data.based_on_seq,
             resolve=data.resolve,
             undo_seconds=installation.settings.undo_seconds,
+            attachments=checked_ids(data.attachments, AttachmentLimits.of(installation.settings)),
         )
-        return Approved(delivery_answer(approval.delivery), _analysis(approval.analysis, approval.learned))
+        answer = await described_delivery(installation, actor, approval.delivery)
+        return Approved(answer, _analysis(approval.analysis, approval.learned))
 
     @post("/{draft_id:uuid}/reject", status_code=200)
     async def reject(
@@ -161,7 +167,8 @@ class DeliveryController(Controller):
         self, delivery_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
     ) -> DeliveryAnswer:
         """Undo within the window: nothing is sent and nothing learned. 409 afterwards."""
-        return delivery_answer(await cancel_delivery(installation.database, actor, delivery_id))
+        delivery = await cancel_delivery(installation.database, actor, delivery_id)
+        return await described_delivery(installation, actor, delivery)
 
     @post("/{delivery_id:uuid}/resolve", status_code=200)
     async def resolve(
@@ -172,7 +179,15 @@ class DeliveryController(Controller):
         installation: NamedDependency[Installation],
     ) -> DeliveryAnswer:
         """Say what became of an uncertain or failed reply."""
-        return delivery_answer(await resolve_uncertain(installation.database, actor, delivery_id, data.decision))
+        delivery = await resolve_uncertain(installation.database, actor, delivery_id, data.decision)
+        return await described_delivery(installation, actor, delivery)
+
+
+async def described_delivery(installation: Installation, actor: Actor, delivery: Delivery) -> DeliveryAnswer:
+    """With its files."""
+    async with installation.database.transaction(actor.scope) as session:
+        files = await files_of_deliveries(session, [delivery.id])
+    return delivery_answer(delivery, files.get(delivery.id, ()))
 
 
 async def _draft(installation: Installation, actor: Actor, draft_id: UUID) -> DraftAnswer:

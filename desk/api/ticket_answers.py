@@ -13,7 +13,7 @@ from desk.api.fields import Answer
 from desk.drafting.context import DraftContext
 from desk.drafting.inputs import FinishedDraft
 from desk.drafting.record import confidence_json
-from desk.models import Customer, Delivery, Draft, DraftSource, Message, Ticket, TicketEvent
+from desk.models import Attachment, Customer, Delivery, Draft, DraftSource, Message, Ticket, TicketEvent
 from desk.ports import Hit
 from desk.tickets import DraftView, TicketLine, TicketView
 
@@ -60,6 +60,25 @@ class TicketLineAnswer(TicketAnswer):
     delivery_state: str | None
 
 
+class AttachmentAnswer(Answer):
+    id: UUID
+    name: str
+    declared_type: str
+    """What the sender says it is."""
+    media_type: str
+    """What its bytes say it is."""
+    size: int
+    """Bytes."""
+    sha256: str
+    state: str
+    """ready, or refused; a visitor's may also be uploading."""
+    reason: str
+    """Why it was refused."""
+    content_id: str
+    """What an inline picture is called in the message's HTML."""
+    created_at: datetime
+
+
 class MessageAnswer(Answer):
     id: UUID
     seq: int
@@ -70,6 +89,7 @@ class MessageAnswer(Answer):
     name: str
     external_id: str | None
     delivery_id: UUID | None
+    attachments: list[AttachmentAnswer]
 
 
 class DeliveryAnswer(Answer):
@@ -88,6 +108,8 @@ class DeliveryAnswer(Answer):
     attempts: int
     detail: str
     provider_id: str | None
+    attachments: list[AttachmentAnswer]
+    """What goes out with it, frozen when it was approved."""
     created_at: datetime
 
 
@@ -206,9 +228,11 @@ def line_answer(line: TicketLine) -> TicketLineAnswer:
 def detail_answer(view: TicketView) -> TicketDetail:
     return TicketDetail(
         **_ticket_fields(view.ticket, customer_answer(view.customer), view.assignee_name),
-        messages=[message_answer(message) for message in view.messages],
+        messages=[message_answer(message, view.files.get(message.id, ())) for message in view.messages],
         current_draft=draft_answer(view.current_draft) if view.current_draft else None,
-        deliveries=[delivery_answer(delivery) for delivery in view.deliveries],
+        deliveries=[
+            delivery_answer(delivery, view.outgoing_files.get(delivery.id, ())) for delivery in view.deliveries
+        ],
         events=[event_answer(event) for event in view.events],
         earlier_tickets=[
             EarlierTicketAnswer(ticket.id, ticket.number, ticket.subject, ticket.status, ticket.last_message_at)
@@ -221,7 +245,22 @@ def customer_answer(customer: Customer) -> CustomerAnswer:
     return CustomerAnswer(customer.id, customer.name, customer.email)
 
 
-def message_answer(message: Message) -> MessageAnswer:
+def attachment_answer(row: Attachment) -> AttachmentAnswer:
+    return AttachmentAnswer(
+        id=row.id,
+        name=row.name,
+        declared_type=row.declared_type,
+        media_type=row.media_type,
+        size=row.size,
+        sha256=row.sha256,
+        state=row.state,
+        reason=row.reason,
+        content_id=row.content_id,
+        created_at=row.created_at,
+    )
+
+
+def message_answer(message: Message, files: Sequence[Attachment] = ()) -> MessageAnswer:
     return MessageAnswer(
         id=message.id,
         seq=message.seq,
@@ -231,10 +270,11 @@ def message_answer(message: Message) -> MessageAnswer:
         name=message.author_name,
         external_id=message.external_id,
         delivery_id=message.delivery_id,
+        attachments=[attachment_answer(row) for row in files],
     )
 
 
-def delivery_answer(delivery: Delivery) -> DeliveryAnswer:
+def delivery_answer(delivery: Delivery, files: Sequence[Attachment] = ()) -> DeliveryAnswer:
     return DeliveryAnswer(
         id=delivery.id,
         ticket_id=delivery.ticket_id,
@@ -250,6 +290,7 @@ def delivery_answer(delivery: Delivery) -> DeliveryAnswer:
         attempts=delivery.attempts,
         detail=delivery.detail,
         provider_id=delivery.provider_id,
+        attachments=[attachment_answer(row) for row in files],
         created_at=delivery.created_at,
     )
 

@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from desk.accounts.identity import Actor, Permission
+from desk.api.drafts import described_delivery
 from desk.api.fields import Answer, Asked, Limit, Listed, Offset
 from desk.api.ticket_answers import (
     DeliveryAnswer,
@@ -18,17 +19,19 @@ from desk.api.ticket_answers import (
     MessageAnswer,
     TicketDetail,
     TicketLineAnswer,
-    delivery_answer,
     detail_answer,
     draft_answer,
     line_answer,
     message_answer,
 )
+from desk.attachments.kept import AttachmentLimits
+from desk.attachments.threads import checked_ids, files_of_messages
 from desk.chat.sessions import get_session
 from desk.errors import InvalidInputError
 from desk.escalation import escalate_ticket
 from desk.installation import Installation
 from desk.intake import CustomerDetails, NewMessage, NewTicket, accept_message, accept_ticket, add_note
+from desk.models import Message
 from desk.paging import STANDARD_PAGE
 from desk.review import regenerate, reply
 from desk.tickets import (
@@ -67,6 +70,8 @@ class AskedMessage(Asked):
     based_on_seq: int | None = None
     """Of an agent's reply: the newest customer message the agent saw; 409 when there is a newer one."""
     resolve: bool = False
+    attachments: list[UUID] = msgspec.field(default_factory=list[UUID])
+    """Ids of files that were uploaded to this ticket before."""
 
 
 class AskedDraft(Asked):
@@ -194,18 +199,20 @@ class TicketController(Controller):
         if data.external_id is not None and data.author != "customer":
             msg = "external_id is for messages from the customer"
             raise InvalidInputError(msg)
+        files = checked_ids(data.attachments, AttachmentLimits.of(installation.settings))
         if data.author == "customer":
             message, is_new = await accept_message(
                 installation.database,
                 actor,
                 ticket_id,
-                NewMessage(data.body, data.external_id),
+                NewMessage(data.body, data.external_id, tuple(files)),
                 debounce_seconds=installation.settings.debounce_seconds,
             )
-            return Response(Posted(message_answer(message), None), status_code=201 if is_new else 200)
+            answer = await _described_message(installation, actor, message)
+            return Response(Posted(answer, None), status_code=201 if is_new else 200)
         if data.author == "note":
-            note = await add_note(installation.database, actor, ticket_id, data.body)
-            return Response(Posted(message_answer(note), None), status_code=201)
+            note = await add_note(installation.database, actor, ticket_id, data.body, files)
+            return Response(Posted(await _described_message(installation, actor, note), None), status_code=201)
         delivery = await reply(
             installation.database,
             actor,
@@ -214,8 +221,9 @@ class TicketController(Controller):
             based_on_seq=data.based_on_seq,
             resolve=data.resolve,
             undo_seconds=installation.settings.undo_seconds,
+            attachments=files,
         )
-        return Response(Posted(None, delivery_answer(delivery)), status_code=201)
+        return Response(Posted(None, await described_delivery(installation, actor, delivery)), status_code=201)
 
     @post("/{ticket_id:uuid}/drafts")
     async def ask_for_draft(
@@ -279,6 +287,12 @@ async def _asked_ticket(installation: Installation, actor: Actor, data: AskedEsc
         msg = "nothing has been written in this session yet"
         raise InvalidInputError(msg)
     return ticket_id
+
+
+async def _described_message(installation: Installation, actor: Actor, message: Message) -> MessageAnswer:
+    async with installation.database.transaction(actor.scope) as session:
+        files = await files_of_messages(session, [message.id])
+    return message_answer(message, files.get(message.id, ()))
 
 
 async def _detail(installation: Installation, actor: Actor, ticket_id: UUID) -> TicketDetail:

@@ -12,9 +12,17 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from desk.attachments.keeping import KeptFile, row_of
+from desk.attachments.kept import AttachmentLimits, KeptFile, row_of
 from desk.errors import InvalidInputError, NotFoundError
 from desk.models import Attachment, Delivery, Message
+
+
+def checked_ids(ids: Sequence[UUID], limits: AttachmentLimits) -> Sequence[UUID]:
+    """Raises InvalidInputError for more files than a message takes."""
+    if len(ids) > limits.count:
+        msg = f"a message takes at most {limits.count} files"
+        raise InvalidInputError(msg)
+    return ids
 
 
 async def add_kept_files(session: AsyncSession, message: Message, files: Sequence[KeptFile]) -> None:
@@ -26,29 +34,27 @@ async def add_kept_files(session: AsyncSession, message: Message, files: Sequenc
     await session.flush()
 
 
-async def attach_to_message(session: AsyncSession, message: Message, ids: Sequence[UUID], most: int) -> None:
+async def attach_to_message(session: AsyncSession, message: Message, ids: Sequence[UUID]) -> None:
     """What was uploaded to this ticket before. Raises NotFoundError, InvalidInputError."""
-    for row in await _usable(session, ids, most):
+    for row in await _usable(session, ids):
         if row.ticket_id != message.ticket_id or row.visitor_id is not None:
             raise _missing()
         row.message_id = message.id
     await session.flush()
 
 
-async def attach_visitors_files(
-    session: AsyncSession, message: Message, visitor_id: UUID, ids: Sequence[UUID], most: int
-) -> None:
+async def attach_visitors_files(session: AsyncSession, message: Message, visitor_id: UUID, ids: Sequence[UUID]) -> None:
     """What this visitor has uploaded and not sent yet. Raises NotFoundError, InvalidInputError."""
-    for row in await _usable(session, ids, most):
+    for row in await _usable(session, ids):
         if row.visitor_id != visitor_id:
             raise _missing()
         row.ticket_id, row.message_id = message.ticket_id, message.id
     await session.flush()
 
 
-async def freeze(session: AsyncSession, delivery: Delivery, ids: Sequence[UUID], most: int) -> None:
+async def freeze(session: AsyncSession, delivery: Delivery, ids: Sequence[UUID]) -> None:
     """With the approval: exactly these files go out with the reply. Raises NotFoundError, InvalidInputError."""
-    for row in await _usable(session, ids, most):
+    for row in await _usable(session, ids):
         if row.ticket_id != delivery.ticket_id or row.visitor_id is not None:
             raise _missing()
         row.delivery_id = delivery.id
@@ -85,11 +91,14 @@ async def files_of_messages(session: AsyncSession, ids: Sequence[UUID]) -> Mappi
     return found
 
 
-async def files_of_delivery(session: AsyncSession, delivery_id: UUID) -> Sequence[Attachment]:
-    rows = await session.execute(
-        select(Attachment).where(Attachment.delivery_id == delivery_id).order_by(Attachment.id)
-    )
-    return rows.scalars().all()
+async def files_of_deliveries(session: AsyncSession, ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Attachment]]:
+    found: dict[UUID, list[Attachment]] = defaultdict(list)
+    if ids:
+        rows = await session.execute(select(Attachment).where(Attachment.delivery_id.in_(ids)).order_by(Attachment.id))
+        for row in rows.scalars():
+            if row.delivery_id is not None:
+                found[row.delivery_id].append(row)
+    return found
 
 
 async def files_in_composer(session: AsyncSession, ticket_id: UUID, user_id: UUID | None) -> Sequence[Attachment]:
@@ -109,12 +118,9 @@ async def files_in_composer(session: AsyncSession, ticket_id: UUID, user_id: UUI
     return rows.scalars().all()
 
 
-async def _usable(session: AsyncSession, ids: Sequence[UUID], most: int) -> Sequence[Attachment]:
+async def _usable(session: AsyncSession, ids: Sequence[UUID]) -> Sequence[Attachment]:
     """Locked, ready and not sent with anything yet."""
     wanted = list(dict.fromkeys(ids))
-    if len(wanted) > most:
-        msg = f"a message takes at most {most} files"
-        raise InvalidInputError(msg)
     if not wanted:
         return ()
     found = await session.execute(

@@ -177,6 +177,7 @@ def _story(
         drafting=installation.drafting.without_models(),
         analyser=installation.analyser,
         learner=installation.learner,
+        storage=installation.storage,
         started=installation.clock.now(),
     )
 

@@ -23,7 +23,16 @@ from desk.drafting.requests import current_draft
 from desk.escalation import escalate_ticket
 from desk.intake import CustomerDetails, NewMessage, NewTicket, accept_message, accept_ticket, add_note
 from desk.models import Delivery, DocumentVersion, Draft, Message, Review, Ticket, TicketEvent
-from desk.ports import Channel, ConnectionDetails, EditAnalyser, HealthCheck, Learner, OutgoingReply, SendOutcome
+from desk.ports import (
+    Channel,
+    ConnectionDetails,
+    EditAnalyser,
+    HealthCheck,
+    Learner,
+    OutgoingReply,
+    SendOutcome,
+    Storage,
+)
 from desk.review import approve, reject, reply
 from desk.tickets import TicketChange, change_ticket
 
@@ -62,7 +71,7 @@ class RehearsedChannel:
 class StoryDesk:
     """One tenant's people at work on its demo tickets. Playing a ticket again goes on where it stopped."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword only, the parts of the installation that a story needs
         self,
         database: Database,
         tenant: DemoTenant,
@@ -72,6 +81,7 @@ class StoryDesk:
         drafting: DraftingDesk,
         analyser: EditAnalyser,
         learner: Learner,
+        storage: Storage,
         started: datetime,
     ) -> None:
         self._database = database
@@ -82,6 +92,7 @@ class StoryDesk:
         self._drafting = drafting
         self._analyser = analyser
         self._learner = learner
+        self._storage = storage
         self._started = started
 
     async def open(self, tickets: Sequence[DemoTicket]) -> dict[str, UUID]:
@@ -162,7 +173,7 @@ class StoryDesk:
     async def _finish_replies(self, ticket_id: UUID, outcome: str) -> None:
         """Send what was approved, then learn from it."""
         channels: dict[str, Channel] = {"rest": RehearsedChannel(_OUTCOMES[outcome])}
-        deliveries = DeliveryDesk(self._database, channels)
+        deliveries = DeliveryDesk(self._database, channels, self._storage)
         for held in await self._take(
             Delivery, Delivery.ticket_id == ticket_id, Delivery.state.in_(("pending", "sending"))
         ):

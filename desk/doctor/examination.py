@@ -18,6 +18,7 @@ async def examine(installation: Installation, address: DatabaseAddress) -> list[
     if findings[-1].ok:
         findings.append(await guarded("migrations", partial(schema.migrated, address, database)))
     findings.append(await guarded("disk", partial(surroundings.disk, installation)))
+    findings.append(await guarded("storage", partial(surroundings.storage, installation)))
     if not all(finding.ok for finding in findings[:2]):
         return findings
     checks = {

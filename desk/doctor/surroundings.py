@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from datetime import timedelta
+from uuid import uuid4
 
 from sqlalchemy import func, select
 
@@ -25,6 +26,17 @@ _LATELY = timedelta(hours=1)
 
 async def disk(installation: Installation) -> Finding:
     return await asyncio.to_thread(_disk, installation)
+
+
+async def storage(installation: Installation) -> Finding:
+    """By a small object that is written, read and deleted again, as every upload is."""
+    store, key, content = installation.storage, f"doctor/{uuid4().hex}", b"desk doctor"
+    await store.put(key, content)
+    read = await store.get(key)
+    await store.delete(key)
+    if read != content or await store.head(key) is not None:
+        return Finding("storage", "fail", f"{store.describe()} does not keep what is written to it")
+    return Finding("storage", "ok", store.describe())
 
 
 async def indexes(installation: Installation) -> Finding:

@@ -6,7 +6,7 @@ keep each subject in one place.
 
 from __future__ import annotations
 
-from desk.ports.channels import Channel, ConnectionDetails, HealthCheck, OutgoingReply, SendOutcome
+from desk.ports.channels import Channel, ConnectionDetails, HealthCheck, OutgoingFile, OutgoingReply, SendOutcome
 from desk.ports.clock import Clock
 from desk.ports.documents import DocumentIndexer
 from desk.ports.embeddings import Embedder, Vectors
@@ -86,6 +86,7 @@ __all__ = [
     "Learner",
     "Level",
     "ModelAttempt",
+    "OutgoingFile",
     "OutgoingReply",
     "Question",
     "RawMessage",

@@ -20,6 +20,18 @@ class ConnectionDetails:
 
 
 @dataclass(frozen=True, slots=True)
+class OutgoingFile:
+    """One file of a reply. The same bytes on every attempt: `sha256` is theirs."""
+
+    attachment_id: UUID
+    name: str
+    media_type: str
+    """What the bytes say it is."""
+    sha256: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class OutgoingReply:
     """Everything a channel needs, frozen when the reply was approved."""
 
@@ -39,6 +51,8 @@ class OutgoingReply:
     """No person approved it."""
     connection_id: UUID | None = None
     """Whose credentials may have to be renewed; None in a trial."""
+    files: tuple[OutgoingFile, ...] = ()
+    """Frozen with the approval. Empty on live channels, where the visitor fetches them from the desk."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk import events
 from desk.accounts.identity import Actor
+from desk.attachments.threads import move_files
 from desk.chat.joining import follow_merge, follow_numbers, follow_split
 from desk.conversation import lock_ticket
 from desk.db.unit_of_work import Database, announce
@@ -43,6 +44,7 @@ async def merge_tickets(database: Database, actor: Actor, ticket_id: UUID, into_
             await retire_current(session, ticket)
         await _join_threads(session, gone, kept)
         await follow_merge(session, gone, kept)
+        await move_files(session, gone.id, kept.id)
         kept.tags = list(dict.fromkeys([*kept.tags, *gone.tags]))
         kept.last_message_at = max(kept.last_message_at, gone.last_message_at)
         await settle_escalation(session, gone, actor.label)
@@ -76,6 +78,7 @@ async def split_ticket(
         for seq, message in enumerate(moved, 1):
             message.ticket_id, message.seq = fresh.id, seq
         await session.flush()
+        await move_files(session, ticket.id, fresh.id, [message.id for message in moved])
         fresh.last_seq, fresh.last_message_at = len(moved), moved[-1].sent_at
         fresh.last_inbound_seq = max(message.seq for message in moved if message.author == "customer")
         ticket.last_inbound_seq = await _newest_inbound(session, ticket)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from desk.attachments.threads import files_of_deliveries, files_of_messages
 from desk.chat.unread import newest_notice
 from desk.drafting.requests import current_draft
 from desk.errors import NotFoundError
 from desk.models import (
+    Attachment,
     ChatSession,
     Customer,
     Delivery,
@@ -51,6 +53,10 @@ class TicketView:
     """The newest ones, oldest first."""
     earlier_tickets: Sequence[Ticket]
     """Other tickets of the same customer, newest first."""
+    files: Mapping[UUID, Sequence[Attachment]]
+    """By message."""
+    outgoing_files: Mapping[UUID, Sequence[Attachment]]
+    """By delivery."""
     chat: ChatSession | None = None
     """Of a live conversation: where it began, and what the visitor made of it."""
     reply_notice: ReplyNotice | None = None
@@ -88,6 +94,7 @@ async def ticket_view(session: AsyncSession, ticket_id: UUID) -> TicketView:
         .order_by(Ticket.last_message_at.desc())
         .limit(EARLIER_TICKETS)
     )
+    thread, outbox = messages.scalars().all(), deliveries.scalars().all()
     draft = await current_draft(session, ticket)
     found = await session.execute(select(ChatSession).where(ChatSession.ticket_id == ticket.id))
     chat = found.scalar_one_or_none()
@@ -96,11 +103,13 @@ async def ticket_view(session: AsyncSession, ticket_id: UUID) -> TicketView:
         ticket=ticket,
         customer=customer,
         assignee_name=await _display_name(session, ticket.assignee_id),
-        messages=messages.scalars().all(),
+        messages=thread,
         current_draft=DraftView(draft, await _sources(session, draft.id)) if draft else None,
-        deliveries=deliveries.scalars().all(),
+        deliveries=outbox,
         events=newest_events.scalars().all()[::-1],
         earlier_tickets=earlier.scalars().all(),
+        files=await files_of_messages(session, [message.id for message in thread]),
+        outgoing_files=await files_of_deliveries(session, [delivery.id for delivery in outbox]),
         chat=chat,
         reply_notice=await newest_notice(session, chat) if chat is not None else None,
         verified_email=visitor.verified_email if visitor is not None else "",

@@ -21,6 +21,7 @@ from desk.policy.rules import stop_sending
 from desk.ports import ConnectionDetails, HealthCheck, OutgoingReply, SendOutcome
 from tests.conftest import new_owner
 from tests.desk.conversations import new_ticket, ready_draft, reload
+from tests.memory_storage import MemoryStorage
 
 
 class ScriptedChannel:
@@ -53,7 +54,7 @@ async def queued_delivery(database: Database, actor: Actor, body: str = "Hello")
 
 
 async def work_all(database: Database, channel: ScriptedChannel, lease_seconds: float = 30) -> int:
-    desk = DeliveryDesk(database, {"rest": channel})
+    desk = DeliveryDesk(database, {"rest": channel}, MemoryStorage())
     claims = await claim(database, "deliveries", 50, lease_seconds)
     for held in claims:
         await desk.work(held)
@@ -155,7 +156,7 @@ async def test_a_worker_that_slept_through_its_lease_changes_nothing(fresh_datab
     assert (awake.row_id, awake.fence) == (slept.row_id, slept.fence + 1)
     channel = ScriptedChannel()
     with pytest.raises(LostLeaseError):
-        await DeliveryDesk(database, {"rest": channel}).work(slept)
+        await DeliveryDesk(database, {"rest": channel}, MemoryStorage()).work(slept)
     assert channel.sent == []
     with pytest.raises(LostLeaseError):
         async with database.transaction(actor.scope) as session:

@@ -31,6 +31,7 @@ from retrieval.reembedding import embed_again, embed_learned_anew
 from retrieval.retriever import FourSourceRetriever
 from tests.conftest import new_owner
 from tests.desk.conversations import new_ticket, reload
+from tests.memory_storage import MemoryStorage
 
 EMBEDDER = MiniLMEmbedder()
 BACKUPS = FaqText(
@@ -70,7 +71,7 @@ class Desk:
         self.lane = IndexedFaqLane(database, EMBEDDER, indexes)
         retriever = FourSourceRetriever(database, EMBEDDER, indexes)
         self.drafting = DraftingDesk(database, retriever, self.lane, NoModels(), TenantCalibration(database))
-        self.deliveries = DeliveryDesk(database, {"rest": ArrivingChannel()})
+        self.deliveries = DeliveryDesk(database, {"rest": ArrivingChannel()}, MemoryStorage())
 
     async def ask(self, actor: Actor, text: str) -> FaqMatch | None:
         return await self.lane.answer_for(actor.tenant_id, "", text)

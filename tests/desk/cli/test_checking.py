@@ -82,7 +82,7 @@ def _execute(address: DatabaseAddress, statement: str) -> None:
 
 def test_doctor_says_so_when_there_is_no_database(tmp_path: Path) -> None:
     desk = Command({"DESK_DATA_DIR": str(tmp_path), "DESK_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"})
-    assert _examined(desk, 1) == {"database": "fail", "disk": "ok"}
+    assert _examined(desk, 1) == {"database": "fail", "disk": "ok", "storage": "ok"}
 
 
 def _examined(desk: Command, exit_code: int) -> dict[str, str]:
