@@ -78,11 +78,11 @@ async def test_a_stream_goes_on_where_it_was_left_and_starts_over_when_that_is_u
     await visitor.write(QUESTION)
     async with following(app, visitor) as stream:
         first, second = [await stream.next("message") for _ in range(2)]
-    assert (first.id, second.id) == ("1", "2")
+    assert (first.id, second.id) == ("0.1", "0.2")
     await visitor.write(HARD)
-    async with following(app, visitor, last="2") as stream:
+    async with following(app, visitor, last="0.2") as stream:
         assert (await stream.messages(1))[0]["body"] == HARD
-    async with following(app, visitor, last="77") as stream:
+    async with following(app, visitor, last="0.77") as stream:
         await stream.next("reset")
         assert [message["body"] for message in await stream.messages(3)] == [QUESTION, ANSWER, HARD]
 
@@ -206,7 +206,11 @@ def test_the_fields_that_a_visitor_may_see_are_these_and_no_others() -> None:
             "status",
             "with_person",
             "handed_over_after",
+            "details_asked_after",
             "is_waiting",
+            "is_person_here",
+            "seen_seq",
+            "edition",
             "is_away",
             "has_email",
             "read_seq",
