@@ -16,6 +16,7 @@ from desk.models.certificates import CertificationGroup, SendingCertificate
 from desk.models.chats import ChatSession, ReplyNotice, Visitor, WidgetArrival
 from desk.models.drafts import Decision, Delivery, Draft, DraftSource, ModelCall, Review
 from desk.models.faqs import Faq, FaqPhrasing
+from desk.models.intents import Intent, IntentLabel
 from desk.models.knowledge import (
     Chunk,
     Correction,
@@ -66,6 +67,8 @@ __all__ = [
     "InboxEntry",
     "IndexCounter",
     "IndexLogEntry",
+    "Intent",
+    "IntentLabel",
     "Membership",
     "Message",
     "ModelCall",
