@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from desk.db.tenancy import session_scope
 from desk.errors import InvalidInputError
 from desk.knowledge import get_document
 from desk.models import Chunk, Document, DocumentVersion
@@ -18,6 +19,7 @@ from desk.paging import Page, read_page
 from desk.plain_text import clean_line
 
 STATES = ("waiting", "indexed", "refused")
+_MOST_PARTS_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,9 @@ class VersionLine:
     language: str
     state: str
     reason: str
+    remarks: str
+    stage: str
+    progress: int
     created_at: datetime
 
 
@@ -51,6 +56,23 @@ class DocumentView:
     """Newest first."""
     chunks: Sequence[Chunk]
     """Of the version that is searched, in order."""
+    archive: Document | None = None
+    """What it came in."""
+    parts: Sequence[Document] = ()
+    """Of an archive, the first of its documents."""
+    parts_total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingProgress:
+    """Of the uploads that have not been read yet, with those that ended since the oldest of them came."""
+
+    waiting: int
+    done: int
+
+    @property
+    def percent(self) -> int:
+        return 100 * self.done // max(1, self.done + self.waiting)
 
 
 async def list_documents(
@@ -94,7 +116,35 @@ async def document_view(session: AsyncSession, document_id: UUID) -> DocumentVie
         .where(Chunk.document_id == document.id, Chunk.version == document.current_version)
         .order_by(Chunk.ordinal)
     )
-    return DocumentView(document, [VersionLine(*row) for row in versions], chunks.scalars().all())
+    of_archive = (Document.part_of_id == document.id) & ~Document.is_deleted
+    parts = await session.execute(
+        select(Document).where(of_archive).order_by(Document.origin, Document.id).limit(_MOST_PARTS_SHOWN)
+    )
+    total = await session.execute(select(func.count()).select_from(Document).where(of_archive))
+    archive = None if document.part_of_id is None else await session.get(Document, document.part_of_id)
+    return DocumentView(
+        document,
+        [VersionLine(*row) for row in versions],
+        chunks.scalars().all(),
+        None if archive is None or archive.is_deleted else archive,
+        parts.scalars().all(),
+        total.scalar_one(),
+    )
+
+
+async def reading_progress(session: AsyncSession) -> ReadingProgress:
+    """Of the transaction's own tenant."""
+    own = DocumentVersion.tenant_id == session_scope(session.sync_session).tenant_id
+    waiting, oldest = (
+        await session.execute(
+            select(func.count(), func.min(DocumentVersion.created_at)).where(own, DocumentVersion.state == "waiting")
+        )
+    ).one()
+    if not waiting:
+        return ReadingProgress(0, 0)
+    since = own & (DocumentVersion.state != "waiting") & (DocumentVersion.created_at >= oldest)
+    done = await session.execute(select(func.count()).select_from(DocumentVersion).where(since))
+    return ReadingProgress(waiting, done.scalar_one())
 
 
 async def categories(session: AsyncSession) -> list[str]:
@@ -115,6 +165,9 @@ def _versions():  # noqa: ANN202 - the columns of VersionLine, in its order
         DocumentVersion.language,
         DocumentVersion.state,
         DocumentVersion.reason,
+        DocumentVersion.remarks,
+        DocumentVersion.stage,
+        DocumentVersion.progress,
         DocumentVersion.created_at,
     )
 

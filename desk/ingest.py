@@ -79,25 +79,46 @@ class Ingestion:
                 for document_id, title in rows[start : start + _TOGETHER]:
                     version = await reindex_document(session, document_id)
                     names[version.id] = title
-            await self._finish(names)
+            await self._finish(names, with_parts=False)
 
     async def _take_in(self, path: Path, category: str) -> DocumentVersion:
         most = self._installation.settings.maximum_upload_bytes
         upload = await asyncio.to_thread(_read, path, category, most)
         return await take_in(self._database, self._installation.storage, self._scope, upload, maximum_bytes=most)
 
-    async def _finish(self, names: dict[UUID, str]) -> None:
-        """Index what nobody else indexes, wait for the rest, and tell how each ended."""
+    async def _finish(self, names: dict[UUID, str], *, with_parts: bool = True) -> None:
+        """Index what nobody else indexes, wait for the rest, and tell how each ended; then what came in archives."""
         waiting = set(names)
         while waiting:
-            claims = await self._claim(list(waiting))
+            claims = await self._claim(sorted(waiting)[:_TOGETHER])
             await self._index(claims)
             ended = [one for one in await self._ended(list(waiting)) if one[0] in waiting]
             for version_id, outcome in ended:
                 waiting.discard(version_id)
                 self._told(_named(outcome, names[version_id]))
+                if with_parts and outcome.document_id is not None:
+                    parts = await self._parts(outcome.document_id, names[version_id])
+                    names |= parts
+                    waiting |= parts.keys()
             if waiting and not claims:
                 await asyncio.sleep(_WAIT_SECONDS)
+
+    async def _parts(self, document_id: UUID, name: str) -> dict[UUID, str]:
+        """The newest versions of what came in an archive, by the paths they had in it."""
+        newest = (
+            select(func.max(DocumentVersion.number))
+            .where(DocumentVersion.document_id == Document.id)
+            .correlate(Document)
+            .scalar_subquery()
+        )
+        async with self._database.transaction(self._scope) as session:
+            rows = await session.execute(
+                select(DocumentVersion.id, Document.origin)
+                .join(Document, Document.id == DocumentVersion.document_id)
+                .where(Document.part_of_id == document_id, ~Document.is_deleted, DocumentVersion.number == newest)
+                .order_by(Document.origin)
+            )
+            return {version_id: f"{name}!/{origin.partition('!/')[2]}" for version_id, origin in rows}
 
     async def _claim(self, version_ids: Sequence[UUID]) -> list[Claim]:
         async with self._database.transaction(self._scope) as session:

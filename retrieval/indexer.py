@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -71,13 +71,17 @@ class ChunkIndexer:
             await self._store(held, read, vectors[held])
 
     async def index_many(self, tenant_id: UUID, fences: Mapping[UUID, int]) -> None:
+        claims = [Claim(KIND, version_id, tenant_id, fence) for version_id, fence in fences.items()]
         read: dict[Claim, _Read] = {}
-        for version_id, fence in fences.items():
-            held = Claim(KIND, version_id, tenant_id, fence)
+        extended = time.monotonic()
+        for at, held in enumerate(claims):
             with suppress(LostLeaseError):
                 document = await self._read(held)
                 if document is not None:
                     read[held] = document
+            if time.monotonic() - extended > self._lease_seconds / 4:
+                await self._keep([*read, *claims[at + 1 :]])
+                extended = time.monotonic()
         vectors = await self._embed(read)
         for held, document in read.items():
             with suppress(LostLeaseError):
@@ -141,7 +145,7 @@ class ChunkIndexer:
                 for document_id in changed.scalars():
                     await announce(session, held.tenant_id, "document", document=document_id)
 
-    async def _keep(self, read: Mapping[Claim, _Read]) -> None:
+    async def _keep(self, read: Iterable[Claim]) -> None:
         """A document whose lease was lost all the same finds out when it is stored."""
         for held in read:
             with suppress(LostLeaseError):

@@ -13,6 +13,7 @@ from litestar.params import FromPath, FromQuery
 from desk.accounts.identity import Actor, Permission
 from desk.api.document_bodies import DocumentOperation, GivenDocument, read_document
 from desk.api.fields import Answer, Limit, Listed, Offset
+from desk.document_difference import version_difference
 from desk.documents import DocumentLine, VersionLine, document_view, list_documents
 from desk.errors import InvalidInputError
 from desk.installation import Installation
@@ -34,6 +35,12 @@ class VersionAnswer(Answer):
     """waiting, indexed, or refused."""
     reason: str
     """Why it was refused."""
+    remarks: list[str]
+    """What was left out of it and why."""
+    stage: str
+    """Of a waiting one: reading, embedding, or empty before that."""
+    progress: int
+    """Percent of its passages that are embedded, while it is."""
     created_at: datetime
 
 
@@ -57,6 +64,8 @@ class DocumentAnswer(Answer):
     """Of every tenant; read-only here."""
     current_version: int
     """Number of the version that is searched; 0 until one is indexed."""
+    part_of_id: UUID | None
+    """The archive it came in."""
     created_at: datetime
     updated_at: datetime
 
@@ -69,6 +78,24 @@ class DocumentLineAnswer(DocumentAnswer):
 class DocumentDetail(DocumentAnswer):
     versions: list[VersionAnswer]
     chunks: list[ChunkAnswer]
+
+
+class ChangeAnswer(Answer):
+    kind: str
+    """removed, added, or replaced."""
+    before: str
+    after: str
+    before_span: tuple[int, int]
+    """In the text of the earlier version."""
+    after_span: tuple[int, int]
+
+
+class DifferenceAnswer(Listed[ChangeAnswer]):
+    before: int
+    """Number of the earlier version."""
+    after: int
+    lines_removed: int
+    lines_added: int
 
 
 class JobAnswer(Answer):
@@ -135,6 +162,35 @@ class DocumentController(Controller):
             **_fields(view.document),
             versions=[_version(version) for version in view.versions],
             chunks=[_chunk(chunk) for chunk in view.chunks],
+        )
+
+    @get("/{document_id:uuid}/difference", opt=needs(Permission.SIGNED_IN))
+    async def difference(
+        self,
+        document_id: FromPath[UUID],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+        before: FromQuery[int | None] = None,
+        after: FromQuery[int | None] = None,
+        limit: Limit = STANDARD_PAGE,
+        offset: Offset = 0,
+    ) -> DifferenceAnswer:
+        """What changed between two versions; without numbers, the newest one that was read and the one before it."""
+        async with installation.database.transaction(actor.scope) as session:
+            found = await version_difference(session, document_id, before, after)
+        changes = [each for each in found.changes if each.kind != "same"]
+        return DifferenceAnswer(
+            [
+                ChangeAnswer(each.kind, each.before, each.after, each.before_span, each.after_span)
+                for each in changes[offset : offset + limit]
+            ],
+            len(changes),
+            limit,
+            offset,
+            before=found.before.number,
+            after=found.after.number,
+            lines_removed=found.lines_removed,
+            lines_added=found.lines_added,
         )
 
     @put(
@@ -212,6 +268,7 @@ def _fields(document: Document) -> dict[str, Any]:
         "url": document.url,
         "is_global": document.tenant_id == GLOBAL_TENANT_ID,
         "current_version": document.current_version,
+        "part_of_id": document.part_of_id,
         "created_at": document.created_at,
         "updated_at": document.updated_at,
     }
@@ -231,6 +288,9 @@ def _version(version: VersionLine) -> VersionAnswer:
         language=version.language,
         state=version.state,
         reason=version.reason,
+        remarks=version.remarks.splitlines(),
+        stage=version.stage,
+        progress=version.progress,
         created_at=version.created_at,
     )
 

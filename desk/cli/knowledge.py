@@ -97,7 +97,7 @@ def _ingesting(files: list[Path], slug: str | None, category: str) -> Any:
 
             def told(result: IngestResult) -> None:
                 results.append(result)
-                bar.advance(task)
+                bar.update(task, advance=1, total=max(len(files), len(results)))
 
             await Ingestion(installation, scope, told).add_files(files, category)
         return results
