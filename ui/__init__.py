@@ -19,6 +19,7 @@ from ui.pages.prompts import Prompts
 from ui.pages.queue import Queue
 from ui.pages.replying import Deliveries, Replying
 from ui.pages.settings import Sending, Settings
+from ui.pages.setup import SetupPage
 from ui.pages.signing_in import Account, SigningIn
 from ui.pages.tickets import Tickets
 from ui.pages.tuning import Weights
@@ -34,6 +35,7 @@ def page_handlers() -> Sequence[ControllerRouterHandler]:
     return (
         SigningIn,
         Account,
+        SetupPage,
         Queue,
         Tickets,
         Replying,

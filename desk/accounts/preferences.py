@@ -59,6 +59,10 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     certification: CertificationTerms = CertificationTerms()
     allowed_links: tuple[str, ...] = ()
     """Hosts that a reply sent by machine may link to."""
+    setup_skipped: tuple[str, ...] = ()
+    """Steps of the setup (`desk.setup`) that were left out."""
+    setup_put_away: bool = False
+    """The setup page is in nobody's way any more, whatever is left to do."""
 
 
 def read_preferences(document: dict[str, Any]) -> Preferences:

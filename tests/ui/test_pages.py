@@ -27,7 +27,7 @@ from tests.ui.conftest import Browser, new_address, signed_in
 from tests.ui.markup import faults
 
 HOSTILE = '</textarea></template><script>alert(1)</script><img src=x onerror=alert(1)>" hx-get="/x" {{ 7*7 }} \u202e'
-NO_PAGE = ("/", "/login", "/logout", "/live")
+NO_PAGE = ("/", "/login", "/logout", "/live", "/welcome")
 
 
 class PageRoute(NamedTuple):

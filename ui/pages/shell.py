@@ -17,6 +17,7 @@ from desk.accounts.users import TenantRole, memberships_of
 from desk.installation import Installation
 from desk.models import ChannelPolicy, Connection, Faq, Tenant, TenantSettings
 from desk.policy.decide import FAQ_CHANNELS
+from desk.setup import read_setup
 from desk.tickets import view_counts
 from ui.presenting.queue import ViewLink, view_links
 from ui.presenting.words import Choices
@@ -59,6 +60,8 @@ class Shell:
     sends_automatically: bool = False
     """Some channel may send without a person."""
     sending_stopped: bool = False
+    is_setting_up: bool = False
+    """Steps of the setup are left, and this person may take them."""
 
 
 def settings_address(actor: Actor) -> str:
@@ -66,6 +69,10 @@ def settings_address(actor: Actor) -> str:
     if actor.is_operator or not (actor.may(Permission.TUNING) or actor.may(Permission.ACCOUNTS)):
         return ""
     return "/settings/channels" if actor.may(Permission.TUNING) else "/settings/people"
+
+
+def may_set_up(actor: Actor) -> bool:
+    return actor.may(Permission.TUNING) and actor.may(Permission.TICKETS)
 
 
 async def shell(
@@ -76,6 +83,7 @@ async def shell(
         counts = await view_counts(session, actor.user_id) if actor.may(Permission.TICKETS) else None
         stopped = (await session.execute(select(TenantSettings.sending_stopped))).scalar_one()
         automatic = await _sends_automatically(session)
+        setting_up = may_set_up(actor) and not (await read_setup(session)).is_over
     others = await memberships_of(installation.database, actor.user_id) if actor.user_id else []
     theme = request.cookies.get("theme", "")
     return Shell(
@@ -90,6 +98,7 @@ async def shell(
         settings_address=settings_address(actor),
         sends_automatically=automatic,
         sending_stopped=stopped,
+        is_setting_up=setting_up,
         may={str(permission): actor.may(permission) for permission in Permission},
     )
 

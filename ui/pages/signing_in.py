@@ -12,16 +12,17 @@ from litestar.di import NamedDependency
 from litestar.middleware.rate_limit import RateLimitConfig
 from litestar.params import FromQuery, URLEncodedBody
 from litestar.response import Redirect, Template
-from sqlalchemy import text
 
 from desk.accounts.identity import Actor, Permission
+from desk.accounts.registration import awaits_first_owner, register_first
 from desk.accounts.sessions import sign_in, sign_out, switch_tenant
+from desk.accounts.tenants import all_tenants
 from desk.accounts.users import actor_for, change_password, verify_login
-from desk.db.tenancy import NO_TENANT
-from desk.errors import InvalidInputError, SignInRequiredError
+from desk.errors import DeskError, InvalidInputError, SignInRequiredError
 from desk.installation import Installation
+from desk.setup import read_setup
 from desk.web.permissions import PUBLIC, needs
-from ui.pages.shell import THEMES, page_or_content
+from ui.pages.shell import THEMES, may_set_up, page_or_content
 
 sign_in_brake = RateLimitConfig(rate_limit=("minute", 60), set_rate_limit_headers=False)
 
@@ -30,6 +31,16 @@ class Credentials(msgspec.Struct):
     email: str = ""
     password: str = ""
     next: str = ""
+
+
+class FirstCompany(msgspec.Struct):
+    company: str = ""
+    name: str = ""
+    email: str = ""
+    password: str = ""
+
+    def __repr__(self) -> str:
+        return f"FirstCompany(company={self.company!r}, email={self.email!r})"
 
 
 class ChosenTenant(msgspec.Struct):
@@ -42,7 +53,13 @@ class PasswordForm(msgspec.Struct):
     again: str = ""
 
 
-def first_page(actor: Actor) -> str:
+async def first_page(installation: Installation, actor: Actor) -> str:
+    """The queue; while nothing has come in yet, the setup for whoever may take its steps."""
+    if may_set_up(actor):
+        async with installation.database.transaction(actor.scope) as session:
+            setup = await read_setup(session)
+        if not setup.is_over and "question" not in setup.done | setup.skipped:
+            return "/setup"
     return "/queue/needs_reply" if actor.may(Permission.TICKETS) else "/knowledge"
 
 
@@ -50,9 +67,40 @@ class SigningIn(Controller):
     include_in_schema = False
 
     @get("/", opt=PUBLIC)
-    async def home(self, request: Request[Any, Any, Any]) -> Redirect:
+    async def home(self, request: Request[Any, Any, Any], installation: NamedDependency[Installation]) -> Redirect:
         actor: Actor | None = _signed_in(request)
-        return Redirect(first_page(actor) if actor else "/login", status_code=303)
+        return Redirect(await first_page(installation, actor) if actor else "/login", status_code=303)
+
+    @get("/welcome", opt=PUBLIC)
+    async def welcome(
+        self, request: Request[Any, Any, Any], installation: NamedDependency[Installation]
+    ) -> Response[Any]:
+        """The first company of an installation and its owner; afterwards nothing but the way to sign in."""
+        if not await awaits_first_owner(installation.database, installation.settings):
+            return Redirect("/login", status_code=303)
+        return _welcome_page(request, FirstCompany())
+
+    @post("/welcome", opt=PUBLIC, middleware=[sign_in_brake.middleware])
+    async def found(
+        self,
+        request: Request[Any, Any, Any],
+        data: URLEncodedBody[FirstCompany],
+        installation: NamedDependency[Installation],
+    ) -> Response[Any]:
+        try:
+            tenant_id, user_id = await register_first(
+                installation.database,
+                installation.settings,
+                tenant=data.company,
+                email=data.email,
+                password=data.password,
+                name=data.name.strip(),
+            )
+        except DeskError as error:
+            return _welcome_page(request, data, error.detail, error.status)
+        actor, generation = await actor_for(installation.database, user_id, tenant_id)
+        sign_in(request, actor, generation)
+        return Redirect("/setup", status_code=303)
 
     @get("/login", opt=PUBLIC)
     async def form(
@@ -63,6 +111,8 @@ class SigningIn(Controller):
     ) -> Response[Any]:
         if _signed_in(request) is not None:
             return Redirect(safe_address(next) or "/", status_code=303)
+        if await awaits_first_owner(installation.database, installation.settings):
+            return Redirect("/welcome", status_code=303)
         return await _login_page(request, installation, Credentials(next=safe_address(next)))
 
     @post("/login", opt=PUBLIC, middleware=[sign_in_brake.middleware])
@@ -78,7 +128,7 @@ class SigningIn(Controller):
         except SignInRequiredError as error:
             return await _login_page(request, installation, data, error.detail)
         sign_in(request, actor, generation)
-        return Redirect(safe_address(data.next) or first_page(actor), status_code=303)
+        return Redirect(safe_address(data.next) or await first_page(installation, actor), status_code=303)
 
     @post("/logout", opt=PUBLIC)
     async def leave(self, request: Request[Any, Any, Any]) -> Redirect:
@@ -93,7 +143,7 @@ class SigningIn(Controller):
         installation: NamedDependency[Installation],
     ) -> Redirect:
         actor = await switch_tenant(request, installation.database, data.tenant)
-        return Redirect(first_page(actor), status_code=303)
+        return Redirect(await first_page(installation, actor), status_code=303)
 
 
 class Account(Controller):
@@ -147,14 +197,23 @@ def safe_address(wanted: str) -> str:
 async def _login_page(
     request: Request[Any, Any, Any], installation: Installation, given: Credentials, refusal: str = ""
 ) -> Template:
-    async with installation.database.transaction(NO_TENANT) as session:
-        has_tenants = (await session.execute(text("SELECT count(*) > 0 FROM desk_all_tenants()"))).scalar_one()
-    theme = request.cookies.get("theme", "")
     context = {
         "email": given.email,
         "next": given.next,
         "refusal": refusal[:1].upper() + refusal[1:],
-        "has_tenants": has_tenants,
-        "theme": theme if theme in THEMES else "",
+        "has_tenants": bool(await all_tenants(installation.database)),
+        "theme": _theme(request),
     }
     return Template(template_name="login.html", context=context, status_code=401 if refusal else 200)
+
+
+def _welcome_page(
+    request: Request[Any, Any, Any], given: FirstCompany, refusal: str = "", status: int = 200
+) -> Template:
+    context = {"given": given, "refusal": refusal[:1].upper() + refusal[1:], "theme": _theme(request)}
+    return Template(template_name="welcome.html", context=context, status_code=status)
+
+
+def _theme(request: Request[Any, Any, Any]) -> str:
+    theme = request.cookies.get("theme", "")
+    return theme if theme in THEMES else ""
