@@ -25,6 +25,7 @@ from desk.db.unit_of_work import Database, announce, wake
 from desk.drafting.requests import has_current
 from desk.errors import ConflictError, InvalidInputError, NotFoundError, SettingMissingError
 from desk.models import ChannelPolicy, Connection, Delivery, Draft, SendingCertificate, TenantSettings, Ticket
+from desk.models.tickets import Message
 from desk.ports import Channel, OutgoingFile, OutgoingReply, SendOutcome, Storage
 from desk.tickets.changes import reopen
 
@@ -75,6 +76,8 @@ class DeliveryDesk:
                 external_ticket_id=ticket.external_id,
                 approved_at=delivery.created_at,
                 files=files,
+                is_automatic=delivery.is_automatic,
+                connection_id=connection.id,
             )
             channel = self._channels.get(connection.channel)
             if channel is None:
@@ -119,10 +122,6 @@ async def _stop_reason(session: AsyncSession, delivery: Delivery, ticket: Ticket
     return None
 
 
-def _is_put_away(ticket: Ticket) -> bool:
-    return ticket.is_spam or ticket.status in {"resolved", "closed"}
-
-
 async def _permission_ended(session: AsyncSession, delivery: Delivery, ticket: Ticket) -> str | None:
     """A certificate, or the channel's mode, may have gone since the reply was let out."""
     if delivery.certificate_id is not None:
@@ -138,6 +137,10 @@ async def _permission_ended(session: AsyncSession, delivery: Delivery, ticket: T
     if written.scalar_one_or_none() not in {None, "faq"} and (mode.scalar_one_or_none() or "off") == "off":
         return "automatic sending is off for this channel"
     return None
+
+
+def _is_put_away(ticket: Ticket) -> bool:
+    return ticket.is_spam or ticket.status in {"resolved", "closed"}
 
 
 async def _answered_by_person(session: AsyncSession, delivery: Delivery) -> bool:
@@ -172,7 +175,7 @@ async def _end(session: AsyncSession, delivery: Delivery, ticket: Ticket, state:
     """The delivery's fate is known, or known to be unknown."""
     delivery.state, delivery.detail = state, detail
     finish(delivery)
-    if state == "sent":
+    if state == "sent" and not await _is_in_thread(session, delivery):
         await _add_to_thread(session, delivery, ticket)
     elif state == "failed":
         await reopen(session, ticket)
@@ -180,6 +183,24 @@ async def _end(session: AsyncSession, delivery: Delivery, ticket: Ticket, state:
         ticket.status = "open"
     events.record(session, ticket.id, f"reply_{state}", delivery=str(delivery.id), detail=detail)
     await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
+
+
+async def confirm_delivery(session: AsyncSession, delivery: Delivery, ticket: Ticket, detail: str) -> None:
+    """The other side says that it arrived: settles what was uncertain. Both rows must be locked."""
+    if delivery.state == "uncertain":
+        await _end(session, delivery, ticket, "sent", detail)
+
+
+async def return_delivery(session: AsyncSession, delivery: Delivery, ticket: Ticket, detail: str) -> None:
+    """The other side says, after it had taken it, that it never arrived. Both rows must be locked."""
+    if delivery.state not in {"failed", "cancelled"}:
+        await _end(session, delivery, ticket, "failed", detail)
+
+
+async def _is_in_thread(session: AsyncSession, delivery: Delivery) -> bool:
+    """It was sent before, came back, and was sent again."""
+    known = await session.execute(select(Message.id).where(Message.delivery_id == delivery.id).limit(1))
+    return known.scalar_one_or_none() is not None
 
 
 async def _add_to_thread(session: AsyncSession, delivery: Delivery, ticket: Ticket) -> None:

@@ -18,7 +18,7 @@ import math
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -132,6 +132,23 @@ class EgressRules:
             msg = f"{host} is not a public address."
             raise RefusedAddressError(msg)
         return Target(scheme, host, wanted_port, allowed)
+
+    def check_server(self, host: str, port: int, ports: Collection[int]) -> Target:
+        """Check a server that is reached by another protocol than HTTP, such as a mail server. Resolves nothing.
+
+        `ports` are those of the protocol. Raises RefusedAddressError with the reason.
+        """
+        name = host.strip().lower().strip("[]").removesuffix(".")
+        _check_notation(name)
+        allowed = self._allows(name, port)
+        if not allowed and port not in ports:
+            listed = ", ".join(map(str, sorted(ports)))
+            msg = f"Port {port} of {name} is not allowed; use {listed}, or let the operator allow it by name and port."
+            raise RefusedAddressError(msg)
+        if not allowed and _literal(name) is not None and not is_public(name):
+            msg = f"{name} is not a public address."
+            raise RefusedAddressError(msg)
+        return Target("", name, port, allowed)
 
     async def addresses(self, target: Target) -> tuple[str, ...]:
         """Resolve once and check every address.

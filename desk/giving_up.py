@@ -10,14 +10,18 @@ from desk.conversation import LIVE_CHANNELS, lock_ticket
 from desk.db.leases import Claim, LostLeaseError, due_in, finish, hold
 from desk.db.unit_of_work import Database, announce
 from desk.models import Delivery, DocumentVersion, Draft, ReplyNotice, Review, Ticket
+from desk.models.tickets import ConnectionWatch, InboxEntry
 from desk.tickets.changes import reopen
 
 _BACKOFF_SECONDS = 15.0
-_Given = Draft | Delivery | Review | DocumentVersion | ReplyNotice
+LONGEST_BACKOFF_SECONDS = 900.0
+_Given = InboxEntry | ConnectionWatch | Draft | Delivery | Review | DocumentVersion | ReplyNotice
 WORK_ROWS: dict[str, type[_Given]] = {
     "drafts": Draft,
     "deliveries": Delivery,
     "reviews": Review,
+    "inbox": InboxEntry,
+    "connection_watches": ConnectionWatch,
     "document_versions": DocumentVersion,
     "reply_notices": ReplyNotice,
 }
@@ -34,7 +38,15 @@ async def note_failure(database: Database, held: Claim, reason: str, *, most_att
                 return
             await due_in(session, row, _BACKOFF_SECONDS * 2 ** (row.attempts - 1))
             return
+        if isinstance(row, ConnectionWatch):
+            # A connection is never given up: what it failed of may be gone in a quarter of an hour.
+            row.failures, row.attempts = row.failures + 1, 0
+            await due_in(session, row, LONGEST_BACKOFF_SECONDS)
+            return
         finish(row)
+        if isinstance(row, InboxEntry) and row.state == "received":
+            row.state = "failed"
+            await announce(session, row.tenant_id, "inbox", connection=row.connection_id)
         if isinstance(row, DocumentVersion):
             row.state, row.reason = "refused", f"It could not be processed: {reason}"
             await announce(session, row.tenant_id, "document", document=row.document_id)
@@ -59,6 +71,8 @@ async def _hold(session: AsyncSession, held: Claim) -> tuple[_Given, Ticket | No
     found = await session.get(kind, held.row_id)
     if found is None:
         raise LostLeaseError(f"{held.kind} {held.row_id} is gone")
+    if isinstance(found, InboxEntry | ConnectionWatch):
+        return await hold(session, kind, held), None
     ticket = None if isinstance(found, DocumentVersion | ReplyNotice) else await lock_ticket(session, found.ticket_id)
     return await hold(session, kind, held), ticket
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,8 +14,11 @@ from desk.db.unit_of_work import Database
 from desk.delivery import DeliveryDesk
 from desk.drafting.pipeline import DraftingDesk
 from desk.files import FileLinks
+from desk.inbound.reading import InboxDesk
+from desk.inbound.watching import WatchDesk
 from desk.live import LiveHub
 from desk.ports import (
+    Channel,
     ChatModels,
     Clock,
     DocumentIndexer,
@@ -52,6 +55,10 @@ class Installation:
     """Embeds a batch of a tenant's items again that only another model has embedded; how many it did."""
     drafting: DraftingDesk
     deliveries: DeliveryDesk
+    channels: Mapping[str, Channel]
+    """By kind."""
+    inbox: InboxDesk
+    watches: WatchDesk
     reply_mail: ReplyMail
     storage: Storage
     files: FileLinks

@@ -36,6 +36,8 @@ class Duty:
     work: Callable[[Claim], Awaitable[None]]
     concurrency: int
     most_attempts: int = 5
+    waits: bool = False
+    """It mostly waits for something to happen elsewhere, and may be ended at any time."""
 
 
 class WorkLoop:
@@ -50,6 +52,7 @@ class WorkLoop:
         self._poll_seconds = poll_seconds
         self._woken: Mapping[str, asyncio.Event] = {duty.kind: asyncio.Event() for duty in duties}
         self._running: set[asyncio.Task[None]] = set()
+        self._waiting: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
 
     def wake(self, kind: str) -> None:
@@ -69,6 +72,8 @@ class WorkLoop:
         self._stopping.set()
         for event in self._woken.values():
             event.set()
+        for task in self._waiting:
+            task.cancel()
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=grace_seconds)
             for task in late:
@@ -86,6 +91,9 @@ class WorkLoop:
                 task = asyncio.create_task(self.do(duty, held), name=f"{duty.kind}:{held.row_id}")
                 mine.add(task)
                 self._running.add(task)
+                if duty.waits:
+                    self._waiting.add(task)
+                    task.add_done_callback(self._waiting.discard)
                 task.add_done_callback(mine.discard)
                 task.add_done_callback(self._running.discard)
                 task.add_done_callback(lambda _: event.set())

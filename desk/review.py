@@ -279,6 +279,12 @@ async def queue_delivery(
 
 
 async def _recipient(session: AsyncSession, ticket: Ticket) -> dict[str, Any]:
+    """As the message that is answered gave it, where its channel has a shape of its own for that."""
+    answered = await session.execute(
+        select(Message.reply_to).where(Message.ticket_id == ticket.id, Message.seq == ticket.last_inbound_seq)
+    )
+    if (reply_to := answered.scalar_one_or_none()) is not None:
+        return reply_to
     customer = await session.get_one(Customer, ticket.customer_id)
     identities = await session.execute(
         select(CustomerIdentity.kind, CustomerIdentity.value).where(CustomerIdentity.customer_id == customer.id)

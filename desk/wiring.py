@@ -13,6 +13,7 @@ from litestar import Litestar
 from sqlalchemy import select
 
 import ui
+from connectors.email.channel import EmailChannel
 from connectors.llm.breaker import Breakers
 from connectors.llm.chain import build_chat_model
 from connectors.llm.configuration import (
@@ -38,6 +39,9 @@ from desk.db.unit_of_work import Database
 from desk.delivery import DeliveryDesk
 from desk.drafting.pipeline import DraftingDesk
 from desk.egress import EgressRules
+from desk.inbound.connecting import StoredCredentials
+from desk.inbound.reading import InboxDesk
+from desk.inbound.watching import WatchDesk
 from desk.files import FileLinks
 from desk.installation import Installation
 from desk.live import LiveHub
@@ -94,7 +98,13 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
     faqs = IndexedFaqLane(database, embedder, indexes)
     calibration = TenantCalibration(database)
     storage = build_storage(settings, clock)
-    channels: tuple[Channel, ...] = (RestChannel(rules, clock), LiveChannel("chat"), LiveChannel("widget"))
+    channels: tuple[Channel, ...] = (
+        RestChannel(rules, clock),
+        LiveChannel("chat"),
+        LiveChannel("widget"),
+        EmailChannel(rules, clock, StoredCredentials(database)),
+    )
+    by_kind = {channel.kind: channel for channel in channels}
     return Installation(
         settings=settings,
         address=address,
@@ -102,6 +112,9 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         queue=queue,
         live=LiveHub(address.psycopg_app_url()),
         clock=clock,
+        channels=by_kind,
+        inbox=InboxDesk(database, by_kind, debounce_seconds=settings.debounce_seconds),
+        watches=WatchDesk(database, by_kind),
         tokens=TokenDesk(database, settings.secret_key, clock, settings.token_minutes),
         embedder=embedder,
         retriever=retriever,

@@ -24,6 +24,8 @@ from desk.wakeups import WAKE_JOB, saq_queue
 
 _log = structlog.get_logger(__name__)
 _RECONNECT_SECONDS = 2.0
+MOST_WATCHED = 100
+"""Connections one worker watches at once; with more of them they take turns, or another worker joins in."""
 
 
 class WakeupWorker(Worker[Any]):
@@ -62,6 +64,8 @@ def duties(installation: Installation) -> tuple[Duty, ...]:
         Duty("deliveries", installation.deliveries.work, most),
         Duty("reply_notices", installation.reply_mail.work, 2),
         Duty("reviews", partial(_learn, installation.learner), 2),
+        Duty("inbox", installation.inbox.work, most),
+        Duty("connection_watches", installation.watches.work, MOST_WATCHED, waits=True),
         Duty("document_versions", partial(_index, installation.indexer), 1, most_attempts=3),
     )
 

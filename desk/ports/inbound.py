@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 from uuid import UUID
 
 from desk.ports.channels import Channel, ConnectionDetails
@@ -36,8 +36,8 @@ class Sender:
     external_id: str = ""
     """The person's id in the other system: a number, a client id."""
     name: str = ""
-    verified: bool = False
-    """The other side proved that it is this person; an address in a mail alone proves nothing."""
+    verified: bool | None = None
+    """True: proved to be this person. False: proved not to be. None: an address alone, which anybody can write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,8 @@ class Ignored:
     """Nothing to do, for a reason that is kept with the raw message."""
 
     reason: str
+    key: str = ""
+    """The channel's own id of the message: tells a test message that has come back."""
 
 
 Inbound = InboundMessage | DeliveryReport | Ignored
@@ -121,6 +123,7 @@ class ConfiguredChannel:
     secrets: Mapping[str, Any] = field(repr=False)
 
 
+@runtime_checkable
 class InboundChannel(Channel, Protocol):
     """A channel whose messages go through the inbox."""
 
@@ -148,6 +151,7 @@ class Feed(Protocol):
         ...
 
 
+@runtime_checkable
 class WatchedChannel(InboundChannel, Protocol):
     """A channel that the desk has to look at, always or to fill the gaps of its webhooks."""
 

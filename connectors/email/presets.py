@@ -1,0 +1,88 @@
+"""Servers of well-known mail providers, by the domain of an address.
+
+Sources: the providers' own pages on IMAP and SMTP access, and on OAuth for mail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Security = Literal["tls", "starttls", "none"]
+SignIn = Literal["password", "google", "microsoft"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    name: str
+    imap_host: str
+    smtp_host: str
+    sign_in: SignIn = "password"
+    imap_port: int = 993
+    smtp_port: int = 465
+    smtp_security: Security = "tls"
+    saves_sent: bool = False
+    """The provider puts what it sends into the Sent folder by itself."""
+    hint: str = ""
+
+
+_APP_PASSWORD = "Use an app password: the account's own password does not open the mailbox."  # noqa: S105 - a hint
+
+GOOGLE = Preset(
+    "Google",
+    "imap.gmail.com",
+    "smtp.gmail.com",
+    sign_in="google",
+    saves_sent=True,
+    hint="Sign in with Google, or choose a password and enter an app password.",
+)
+MICROSOFT = Preset(
+    "Microsoft 365",
+    "outlook.office365.com",
+    "smtp.office365.com",
+    sign_in="microsoft",
+    smtp_port=587,
+    smtp_security="starttls",
+    saves_sent=True,
+    hint="Microsoft opens mailboxes by OAuth only.",
+)
+_OTHERS = {
+    ("icloud.com", "me.com", "mac.com"): Preset(
+        "iCloud",
+        "imap.mail.me.com",
+        "smtp.mail.me.com",
+        smtp_port=587,
+        smtp_security="starttls",
+        hint=_APP_PASSWORD,
+    ),
+    ("yahoo.com", "ymail.com", "yahoo.de", "yahoo.co.uk"): Preset(
+        "Yahoo", "imap.mail.yahoo.com", "smtp.mail.yahoo.com", saves_sent=True, hint=_APP_PASSWORD
+    ),
+    ("fastmail.com", "fastmail.fm"): Preset("Fastmail", "imap.fastmail.com", "smtp.fastmail.com", hint=_APP_PASSWORD),
+    ("zoho.com", "zohomail.com"): Preset("Zoho Mail", "imap.zoho.com", "smtp.zoho.com", hint=_APP_PASSWORD),
+    ("gmx.de", "gmx.net"): Preset(
+        "GMX", "imap.gmx.net", "mail.gmx.net", hint="IMAP has to be switched on in the settings of GMX first."
+    ),
+    ("web.de",): Preset(
+        "WEB.DE", "imap.web.de", "smtp.web.de", hint="IMAP has to be switched on in the settings of WEB.DE first."
+    ),
+    ("mailbox.org",): Preset("mailbox.org", "imap.mailbox.org", "smtp.mailbox.org"),
+    ("posteo.de", "posteo.net"): Preset("Posteo", "posteo.de", "posteo.de"),
+}
+_BY_DOMAIN = {
+    **dict.fromkeys(("gmail.com", "googlemail.com"), GOOGLE),
+    **dict.fromkeys(("outlook.com", "hotmail.com", "live.com", "msn.com", "outlook.de"), MICROSOFT),
+    **{domain: preset for domains, preset in _OTHERS.items() for domain in domains},
+}
+
+
+def preset_for(address: str) -> Preset:
+    """For a domain of one's own a guess that most hosts fulfil, to be looked at by a person."""
+    domain = address.rpartition("@")[2].strip().lower()
+    return _BY_DOMAIN.get(domain) or Preset(
+        "",
+        f"imap.{domain}",
+        f"smtp.{domain}",
+        hint="These names are a guess from the domain; your provider's pages have the right ones. A domain whose mail "
+        "is with Google or Microsoft signs in with them.",
+    )

@@ -1,0 +1,208 @@
+"""What was read becomes a message of a ticket, or says what became of a reply that was sent earlier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from desk import events
+from desk.conversation import add_customer_message, append_message, lock_ticket
+from desk.db.unit_of_work import announce
+from desk.delivery import confirm_delivery, return_delivery
+from desk.drafting.requests import request_draft
+from desk.inbound.threading import find_ticket, takes_part
+from desk.intake import LONGEST_BODY, LONGEST_SUBJECT, CustomerDetails, find_or_create_customer, open_ticket
+from desk.models import Connection, Customer, Delivery, Message, Ticket
+from desk.plain_text import clean_line, clean_text
+from desk.ports import ConnectionDetails, DeliveryReport, Ignored, Inbound, InboundMessage, Sender
+
+WITHOUT_WORDS = "(This message has no text.)"
+CUT = "\n\n(The rest was left out here: the message is longer than the desk shows.)"
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    ticket_id: UUID
+    message_id: UUID
+
+
+async def file_inbound(
+    session: AsyncSession, connection: ConnectionDetails, inbound: Inbound, entry_id: UUID, debounce_seconds: float
+) -> Filed | Ignored:
+    """In the caller's transaction, once: the inbox row's state is what keeps it from happening twice."""
+    if isinstance(inbound, Ignored):
+        return inbound
+    if isinstance(inbound, DeliveryReport):
+        filed = await _file_report(session, connection, inbound)
+        if filed is not None:
+            return filed
+        if inbound.original is None:
+            return Ignored(f"a report on a delivery that this connection did not make: {inbound.detail}")
+        inbound = inbound.original
+    return await _file_message(session, connection, inbound, entry_id, debounce_seconds)
+
+
+async def _file_message(
+    session: AsyncSession,
+    connection: ConnectionDetails,
+    message: InboundMessage,
+    entry_id: UUID,
+    debounce_seconds: float,
+) -> Filed | Ignored:
+    known = await _known_copy(session, connection, message)
+    if known is not None:
+        return known
+    ticket = await find_ticket(session, connection, message)
+    if ticket is not None and message.is_reply_by_machine:
+        return await _add_beside(session, ticket, message, "automatic_reply", _body_of(message))
+    is_new = ticket is None
+    if ticket is None:
+        ticket = await _begin_ticket(session, connection, message)
+    added = await add_customer_message(
+        session,
+        ticket,
+        _body_of(message),
+        external_id=await _free_key(session, ticket, message.key, entry_id),
+        name=clean_line(message.sender.name)[:200] or message.sender.address,
+    )
+    added.quoted, added.html = clean_text(message.quoted)[:LONGEST_BODY], message.html
+    added.automatic = message.automatic
+    added.reply_to = await _reply_to(session, connection, ticket, message, is_new=is_new)
+    if is_new:
+        events.record(session, ticket.id, "ticket_created", channel=ticket.channel)
+    else:
+        events.record(session, ticket.id, "message_received", seq=added.seq)
+    if message.files:
+        events.record(session, ticket.id, "files_received", names=[clean_line(each.name) for each in message.files])
+    if message.is_reply_by_machine:
+        ticket.waiting_since, ticket.tags = None, list(dict.fromkeys([*ticket.tags, "automatic"]))
+    else:
+        await request_draft(session, ticket, delay_seconds=debounce_seconds)
+    await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
+    return Filed(ticket.id, added.id)
+
+
+def _body_of(message: InboundMessage) -> str:
+    body = clean_text(message.body).strip() or WITHOUT_WORDS
+    return body if len(body) <= LONGEST_BODY else body[:LONGEST_BODY] + CUT
+
+
+async def _begin_ticket(session: AsyncSession, connection: ConnectionDetails, message: InboundMessage) -> Ticket:
+    row = await session.get_one(Connection, connection.connection_id)
+    sender = message.sender
+    if sender.verified is False:
+        # Somebody who writes under another's address: a customer apart, whom no look-up by address finds.
+        customer = Customer(name=clean_line(sender.name)[:200], email=clean_line(sender.address) or None)
+        session.add(customer)
+        await session.flush()
+    else:
+        customer = await find_or_create_customer(session, row.id, _details(sender))
+    subject = clean_line(message.subject)[:LONGEST_SUBJECT] or "(no subject)"
+    ticket = await open_ticket(session, row, customer, subject=subject, department=None)
+    ticket.external_id = message.external_ticket_id or None
+    if sender.verified is False:
+        events.record(session, ticket.id, "sender_not_genuine", address=sender.address)
+    return ticket
+
+
+def _details(sender: Sender) -> CustomerDetails:
+    return CustomerDetails(
+        external_id=sender.external_id or None, email=sender.address or None, name=clean_line(sender.name)[:200] or None
+    )
+
+
+async def _known_copy(session: AsyncSession, connection: ConnectionDetails, message: InboundMessage) -> Ignored | None:
+    """A copy that came another way (over a list, as a blind copy) differs in its headers only."""
+    if not message.key:
+        return None
+    # One after another, so that two copies at once do not both find nothing.
+    await session.execute(
+        select(func.pg_advisory_xact_lock(func.hashtextextended(f"{connection.connection_id}:{message.key}", 0)))
+    )
+    known = await session.execute(
+        select(Message.id)
+        .join(Ticket, Ticket.id == Message.ticket_id)
+        .where(
+            Message.external_id == message.key,
+            Message.body == _body_of(message),
+            Ticket.connection_id == connection.connection_id,
+        )
+        .limit(1)
+    )
+    return Ignored("a copy of a message that is here already") if known.scalar_one_or_none() else None
+
+
+async def _free_key(session: AsyncSession, ticket: Ticket, key: str, entry_id: UUID) -> str | None:
+    """Broken senders use one id for several messages; the second one of a ticket gets its inbox row's beside it."""
+    if not key:
+        return None
+    taken = await session.execute(
+        select(Message.id).where(Message.ticket_id == ticket.id, Message.external_id == key).limit(1)
+    )
+    return key if taken.scalar_one_or_none() is None else f"{key}#{entry_id}"
+
+
+async def _reply_to(
+    session: AsyncSession, connection: ConnectionDetails, ticket: Ticket, message: InboundMessage, *, is_new: bool
+) -> dict[str, Any] | None:
+    """Where the answer goes, frozen now. A third person who writes with a ticket's token joins the conversation, and
+    the answers still go to its customer."""
+    if ticket.connection_id != connection.connection_id:
+        return None
+    recipient = dict(message.recipient)
+    if is_new or not message.sender.address or await takes_part(session, ticket, message.sender):
+        return recipient
+    events.record(session, ticket.id, "participant_wrote", address=message.sender.address)
+    return {**recipient, **await _customers_address(session, ticket)}
+
+
+async def _customers_address(session: AsyncSession, ticket: Ticket) -> Mapping[str, Any]:
+    customer = await session.get_one(Customer, ticket.customer_id)
+    return {"email": customer.email, "name": customer.name}
+
+
+async def _add_beside(session: AsyncSession, ticket: Ticket, message: InboundMessage, kind: str, body: str) -> Filed:
+    """Shown in the conversation as a note: it is no customer's word, so nothing waits for an answer to it."""
+    note = await append_message(
+        session, ticket, "note", body, name=clean_line(message.sender.name)[:200] or message.sender.address
+    )
+    note.automatic = message.automatic or "report"
+    note.quoted, note.html = clean_text(message.quoted)[:LONGEST_BODY], message.html
+    events.record(session, ticket.id, kind, seq=note.seq)
+    await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
+    return Filed(ticket.id, note.id)
+
+
+async def _file_report(
+    session: AsyncSession, connection: ConnectionDetails, report: DeliveryReport
+) -> Filed | Ignored | None:
+    """None when it fits no delivery of this connection to this recipient: reports are forged as easily as mail."""
+    found = await session.execute(
+        select(Delivery.id, Delivery.ticket_id)
+        .where(
+            Delivery.connection_id == connection.connection_id,
+            Delivery.provider_id.in_(report.provider_ids),
+            func.lower(func.coalesce(Delivery.recipient["email"].astext, "")) == report.recipient.casefold(),
+        )
+        .limit(1)
+    )
+    row = found.one_or_none()
+    if row is None:
+        return None
+    ticket = await lock_ticket(session, row.ticket_id)
+    delivery = await session.get_one(Delivery, row.id, with_for_update=True, populate_existing=True)
+    if report.action == "delivered":
+        await confirm_delivery(session, delivery, ticket, report.detail)
+        return Ignored("confirms that a reply was delivered")
+    shown = report.original or InboundMessage(key="", sender=Sender(), body=report.detail)
+    if report.action == "failed":
+        await return_delivery(session, delivery, ticket, report.detail)
+        words = f"The reply to {report.recipient} came back: {report.detail}"
+        return await _add_beside(session, ticket, replace(shown, automatic="bounce"), "reply_returned", words)
+    words = f"The reply to {report.recipient} is delayed and still being tried: {report.detail}"
+    return await _add_beside(session, ticket, replace(shown, automatic="bounce"), "reply_delayed", words)

@@ -1,0 +1,100 @@
+"""One inbox row after another: what it says, and what follows from it (design section 3).
+
+A row that cannot be read stays in the state `failed` with the reason, and the next one proceeds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from sqlalchemy import exists, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from desk.db.leases import Claim, due_in, finish, hold
+from desk.db.unit_of_work import Database, announce
+from desk.errors import UnreadableMessageError
+from desk.inbound.connecting import note_return
+from desk.inbound.filing import file_inbound
+from desk.inbound.receiving import details_of
+from desk.models import Connection, InboxEntry
+from desk.ports import Channel, ConnectionDetails, Ignored, InboundChannel
+
+WAIT_FOR_EARLIER_SECONDS = 0.5
+
+
+class InboxDesk:
+    """Reads claimed inbox rows."""
+
+    def __init__(
+        self,
+        database: Database,
+        channels: Mapping[str, Channel],
+        *,
+        debounce_seconds: float,
+    ) -> None:
+        self._database = database
+        self._channels = channels
+        self._debounce_seconds = debounce_seconds
+
+    async def work(self, held: Claim) -> None:
+        """One claimed row, to a message of a ticket, or to a visible reason why not."""
+        prepared = await self._prepare(held)
+        if prepared is None:
+            return
+        channel, raw, connection = prepared
+        try:
+            inbound = await asyncio.to_thread(channel.parse, raw, connection)
+        except UnreadableMessageError as error:
+            await self._fail(held, error.detail)
+            return
+        async with self._database.transaction(held.scope) as session:
+            # Connection and ticket are locked before the row, as everywhere.
+            filed = await file_inbound(session, connection, inbound, held.row_id, self._debounce_seconds)
+            entry = await hold(session, InboxEntry, held)
+            finish(entry)
+            entry.last_error = None
+            if isinstance(filed, Ignored):
+                entry.state, entry.last_error = "ignored", filed.reason
+                await note_return(session, connection.connection_id, filed.key)
+                return
+            entry.state, entry.ticket_id, entry.message_id = "processed", filed.ticket_id, filed.message_id
+
+    async def _prepare(self, held: Claim) -> tuple[InboundChannel, bytes, ConnectionDetails] | None:
+        async with self._database.transaction(held.scope) as session:
+            entry = await hold(session, InboxEntry, held)
+            if entry.state != "received":
+                finish(entry)
+                return None
+            if entry.order_key and await _has_earlier(session, entry):
+                entry.attempts -= 1
+                await due_in(session, entry, WAIT_FOR_EARLIER_SECONDS)
+                return None
+            connection = await session.get_one(Connection, entry.connection_id)
+            channel = self._channels.get(connection.channel)
+            if not isinstance(channel, InboundChannel):
+                await _record_failure(session, entry, f"messages of the channel '{connection.channel}' are not read")
+                return None
+            return channel, entry.raw, details_of(connection)
+
+    async def _fail(self, held: Claim, reason: str) -> None:
+        async with self._database.transaction(held.scope) as session:
+            await _record_failure(session, await hold(session, InboxEntry, held), reason)
+
+
+async def _record_failure(session: AsyncSession, entry: InboxEntry, reason: str) -> None:
+    entry.state, entry.last_error = "failed", reason
+    finish(entry)
+    await announce(session, entry.tenant_id, "inbox", connection=entry.connection_id)
+
+
+async def _has_earlier(session: AsyncSession, entry: InboxEntry) -> bool:
+    """Whether one of the same order waits before it; one that has failed once already holds nobody up."""
+    earlier = exists().where(
+        InboxEntry.connection_id == entry.connection_id,
+        InboxEntry.order_key == entry.order_key,
+        InboxEntry.state == "received",
+        InboxEntry.last_error.is_(None),
+        InboxEntry.id < entry.id,
+    )
+    return bool((await session.execute(select(earlier))).scalar_one())
