@@ -21,7 +21,7 @@ from desk.conversation import LIVE_CHANNELS, hold_with_ticket
 from desk.db.leases import Claim, LostLeaseError, due_in, finish
 from desk.db.unit_of_work import Database, announce
 from desk.drafting.checks import Check, run_checks
-from desk.drafting.context import DraftContext, load_context
+from desk.drafting.context import DraftContext, load_context, read_thread
 from desk.drafting.faq_answer import faq_confidence, may_answer, was_said, with_faq, write_from_faq, writes_itself
 from desk.drafting.inputs import DraftingInputs, FinishedDraft
 from desk.drafting.local_writer import write_locally
@@ -103,8 +103,9 @@ class DraftingDesk:
             if draft.state != "writing":
                 finish(draft)
                 return None
-            await renew_summary(session, ticket)
-            context = await load_context(session, draft)
+            thread = await read_thread(session, ticket)
+            renew_summary(ticket, thread)
+            context = await load_context(session, draft, thread)
             prompt = await active_prompt(session)
             inputs = DraftingInputs(
                 preferences=await load_preferences(session),
@@ -217,15 +218,22 @@ class DraftingDesk:
     def _check(
         self, written: WrittenDraft, context: DraftContext, inputs: DraftingInputs, evidence: Evidence
     ) -> tuple[Check, ...]:
-        used = set(written.used)
-        sources = [hit.text for hit in (*evidence.hits, *evidence.neighbours) if hit.item_id in used]
+        hits = [hit for hit in (*evidence.hits, *evidence.neighbours) if hit.item_id in set(written.used)]
         record = [message.body for message in context.messages] + [context.customer_name, context.customer_email]
+        others = {hit.customer_name for hit in hits if hit.customer_name} - {context.customer_name}
+        used = {hit.item_id for hit in hits}
         return run_checks(
             written.body,
-            sources=(*sources, *record, inputs.preferences.signature),
+            sources=[hit.text for hit in hits],
+            record=(*record, inputs.preferences.signature),
             customer_words=context.question,
             allowed_hosts=inputs.preferences.allowed_links,
             languages=(written.language, evidence.language),
+            told_to_one=[hit.text for hit in hits if hit.kind in {"example", "correction"}],
+            told_to_many=[
+                hit.text for hit in evidence.neighbours if hit.item_id not in used and hit.customer_name not in others
+            ],
+            other_people=sorted(others),
         )
 
     async def _save(self, held: Claim, context: DraftContext, inputs: DraftingInputs, finished: FinishedDraft) -> None:

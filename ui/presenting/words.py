@@ -66,7 +66,8 @@ CHECKS = {
     "promises": "Promises",
     "leaks": "Instructions",
     "not_empty": "Text",
-    "particulars": "Another customer's details",
+    "personal": "Another customer's details",
+    "injection": "Words to the machine",
 }
 CHANGES = {
     "step_added": "step added",
