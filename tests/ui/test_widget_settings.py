@@ -29,6 +29,8 @@ FORM: dict[str, Any] = {
     "day_0": "9:00-12:00, 13:00-17:00",
     "show_sources": "1",
     "answer_seconds": "5",
+    "email_after_minutes": "15",
+    "signed_tokens_only": "1",
     "language": "de",
     "text_title": "Fragen Sie die Bäckerei",
 }
@@ -56,11 +58,14 @@ async def test_what_an_admin_sets_is_what_the_page_of_the_shop_gets(
     assert (shown["language"], shown["texts"]["title"]) == ("de", "Fragen Sie die Bäckerei")
     assert (shown["colour"], shown["position"], shown["ask_email"]) == ("#112233", "start", True)
     assert shown["suggest_faqs"] is False
+    kept = (await widget_of(installation, owner)).configuration
+    assert (kept["email_after_minutes"], kept["signed_tokens_only"]) == (15, True)
     for wrong in (
         {"allowed_origins": "https://*.example"},
         {"colour": "red"},
         {"day_0": "late"},
         {"answer_seconds": ""},
+        {"email_after_minutes": "soon"},
     ):
         refused = await browser.post(f"/settings/widget/{before.id}", {**FORM, **wrong})
         assert refused.status_code == 400, wrong

@@ -55,6 +55,8 @@ class WidgetForm(msgspec.Struct):
     show_agent_names: str = ""
     suggest_faqs: str = ""
     answer_seconds: str = ""
+    email_after_minutes: str = ""
+    signed_tokens_only: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,9 @@ def configuration_from(
         show_sources=bool(form.show_sources),
         show_agent_names=bool(form.show_agent_names),
         suggest_faqs=bool(form.suggest_faqs),
-        answer_seconds=_seconds(form.answer_seconds),
+        answer_seconds=_number(form.answer_seconds, "the seconds to wait for an answer"),
+        email_after_minutes=_number(form.email_after_minutes, "the minutes until an e-mail"),
+        signed_tokens_only=bool(form.signed_tokens_only),
         texts=_texts(before, language, texts),
     )
 
@@ -159,19 +163,20 @@ def _openings(day: int, spans: str) -> list[Opening]:
     return found
 
 
-def _seconds(given: str) -> float:
+def _number(given: str, what: str) -> float:
     try:
         return float(given)
     except ValueError as error:
-        msg = "the seconds to wait for an answer must be a number"
+        msg = f"{what} must be a number"
         raise InvalidInputError(msg) from error
 
 
 def _identify_code(public_url: str, key: str) -> str:
     return (
         "# On your server, for a signed-in user (Python):\n"
-        "signature = hmac.new(SIGNING_SECRET.encode(), user_id.encode(), hashlib.sha256).hexdigest()\n\n"
+        f'claims = {{"sub": user_id, "aud": "{key}", "iat": now, "exp": now + 300, "name": name, "email": email}}\n'
+        'token = jwt.encode(claims, SIGNING_SECRET, algorithm="HS256")\n\n'
         "<!-- In the page: -->\n"
         f'<script src="{public_url}/widget/v1/embed.js?key={key}"\n'
-        '        data-user-id="..." data-user-signature="..." async></script>'
+        '        data-user-token="..." async></script>'
     )
