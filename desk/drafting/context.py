@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from desk.conversation import customer_words, written_subject
+from desk.conversation import customer_words, words_of, written_subject
 from desk.models import Customer, Draft, Message, Ticket
 from desk.plain_text import excerpt
 
@@ -55,15 +56,31 @@ class DraftContext:
     tone: str
 
 
-async def load_context(session: AsyncSession, draft: Draft) -> DraftContext:
+@dataclass(frozen=True, slots=True)
+class SaidMessage:
+    """A message of a thread as it is read for a draft."""
+
+    seq: int
+    author: str
+    body: str
+    sent_at: datetime
+
+
+async def read_thread(session: AsyncSession, ticket: Ticket) -> list[SaidMessage]:
+    """What is not yet in the ticket's summary, notes left out, oldest first."""
+    found = await session.execute(
+        select(Message.seq, Message.author, Message.body, Message.sent_at)
+        .where(Message.ticket_id == ticket.id, Message.author != "note", Message.seq > ticket.summary_through_seq)
+        .order_by(Message.seq)
+    )
+    return [SaidMessage(*row) for row in found]
+
+
+async def load_context(session: AsyncSession, draft: Draft, thread: Sequence[SaidMessage] = ()) -> DraftContext:
+    """`thread`: what `read_thread` gave in this transaction, where it was read already."""
     ticket = await session.get_one(Ticket, draft.ticket_id)
     customer = await session.get_one(Customer, ticket.customer_id)
-    newest = await session.execute(
-        select(Message)
-        .where(Message.ticket_id == ticket.id, Message.author != "note", Message.seq <= draft.based_on_seq)
-        .order_by(Message.seq.desc())
-        .limit(LAST_MESSAGES)
-    )
+    known = [message for message in thread if message.seq <= draft.based_on_seq]
     earlier = await session.execute(
         select(Ticket.number, Ticket.subject, Ticket.status)
         .where(Ticket.customer_id == customer.id, Ticket.id != ticket.id)
@@ -81,12 +98,34 @@ async def load_context(session: AsyncSession, draft: Draft) -> DraftContext:
         customer_id=customer.id,
         customer_name=customer.name,
         customer_email=customer.email or "",
-        question=await customer_words(session, ticket, draft.based_on_seq),
-        messages=tuple(
-            ThreadMessage(message.author, message.body, message.sent_at) for message in reversed(newest.scalars().all())
-        ),
+        question=_question(ticket, known, draft.based_on_seq)
+        or await customer_words(session, ticket, draft.based_on_seq),
+        messages=await _last_messages(session, ticket, known, draft.based_on_seq),
         summary=ticket.summary,
         earlier_tickets=tuple(EarlierTicket(row.number, excerpt(row.subject, 120), row.status) for row in earlier),
         instruction=draft.instruction,
         tone=draft.tone,
     )
+
+
+def _question(ticket: Ticket, known: Sequence[SaidMessage], through_seq: int) -> str:
+    """The customer's words since the last reply; "" where that reply may have been before what is known."""
+    replies = [at for at, one in enumerate(known) if one.author in {"agent", "machine"} and one.seq < through_seq]
+    if not known or not (replies or known[0].seq == 1):
+        return ""
+    since = known[replies[-1] + 1 :] if replies else known
+    return words_of(ticket, [one.body for one in since if one.author == "customer"])
+
+
+async def _last_messages(
+    session: AsyncSession, ticket: Ticket, known: Sequence[SaidMessage], through_seq: int
+) -> tuple[ThreadMessage, ...]:
+    if len(known) >= LAST_MESSAGES or (known and known[0].seq == 1):
+        return tuple(ThreadMessage(one.author, one.body, one.sent_at) for one in known[-LAST_MESSAGES:])
+    newest = await session.execute(
+        select(Message.author, Message.body, Message.sent_at)
+        .where(Message.ticket_id == ticket.id, Message.author != "note", Message.seq <= through_seq)
+        .order_by(Message.seq.desc())
+        .limit(LAST_MESSAGES)
+    )
+    return tuple(ThreadMessage(*row) for row in reversed(newest.all()))

@@ -5,30 +5,22 @@ It is extracted, not generated, so it cannot say what nobody wrote.
 
 from __future__ import annotations
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
+from collections.abc import Sequence
 
-from desk.drafting.context import LAST_MESSAGES
-from desk.models import Message, Ticket
+from desk.drafting.context import LAST_MESSAGES, SaidMessage
+from desk.models import Ticket
 from desk.plain_text import excerpt
 
 LONGEST_SUMMARY = 2_000
 _LINE = 200
 
 
-async def renew_summary(session: AsyncSession, ticket: Ticket) -> None:
-    """Carry the summary up to the message before the last six. The ticket must be locked."""
-    beyond = await session.execute(
-        select(Message)
-        .where(
-            Message.ticket_id == ticket.id,
-            Message.author != "note",
-            Message.seq > ticket.summary_through_seq,
-        )
-        .order_by(Message.seq.desc())
-        .offset(LAST_MESSAGES)
-    )
-    older = list(reversed(beyond.scalars().all()))
+def renew_summary(ticket: Ticket, thread: Sequence[SaidMessage]) -> None:
+    """Carry the summary up to the message before the last six of `thread`, which begins where it ends.
+
+    The ticket must be locked.
+    """
+    older = thread[:-LAST_MESSAGES]
     if not older:
         return
     ticket.summary = extend_summary(ticket.summary, [(message.author, message.body) for message in older])
