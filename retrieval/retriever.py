@@ -19,8 +19,8 @@ from desk.ports import Embedder, Evidence, Hit, Question, Reranking, SourceKind,
 from retrieval.candidates import Candidate
 from retrieval.confidence import assess
 from retrieval.ingestion.languages import detect_language
-from retrieval.intents import IntentClassifier, hosting_categories
-from retrieval.merge import MergedHit, merge
+from retrieval.intents import IntentClassifier, hosting_categories, texts_of
+from retrieval.merge import merge
 from retrieval.open_indexes import OpenIndexes
 from retrieval.query import clean_question, question_text
 from retrieval.reranking import CANDIDATES, RerankingStage
@@ -108,8 +108,8 @@ class FourSourceRetriever:
         async with self._classifier_lock:
             if self._classifier is None:
                 categories = hosting_categories()
-                examples = [example for category in categories for example in category.examples]
-                self._classifier = IntentClassifier(categories, await self._embedder.embed(examples))
+                vectors = await self._embedder.embed(texts_of(categories))
+                self._classifier = await asyncio.to_thread(IntentClassifier, categories, vectors)
             return self._classifier
 
 

@@ -18,7 +18,7 @@ from learning.backtest.history import HistoryTicket, RefusedLine, history_files,
 from learning.backtest.memory import Embed, Knowledge, MemoryDesk, searched_text
 from learning.backtest.replay import GOOD, Judged, TenantReplay
 from retrieval.embedding.minilm import MiniLMEmbedder
-from retrieval.intents import IntentClassifier, hosting_categories
+from retrieval.intents import IntentClassifier, hosting_categories, texts_of
 
 _EMBEDDED_TOGETHER = 256
 _COVERAGES = (0.05, 0.1, 0.2)
@@ -89,7 +89,7 @@ def replay(options: BacktestOptions, progress: BacktestProgress, embedder: Block
         embed = _counted(embedder, progress)
         knowledge = Knowledge.read(options.knowledge, embed, embedder.dimension, progress.refused_document)
     categories = hosting_categories()
-    intents = embedder.embed_now([example for category in categories for example in category.examples])
+    intents = embedder.embed_now(texts_of(categories))
     total = sum(len(tickets) for tickets in tenants)
     done = 0
 

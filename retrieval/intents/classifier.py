@@ -1,9 +1,10 @@
-"""Guesses a question's intent from keyword counts and the nearest labelled examples."""
+"""Guesses a question's intent: keywords, what categories say of themselves, and what a tenant's people labelled."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,76 +12,82 @@ from numpy.typing import NDArray
 from desk.errors import InvalidInputError
 from desk.ports import IntentGuess, Vectors
 from retrieval.intents.categories import OTHER, IntentCategory
+from retrieval.intents.kernel_model import NONE, KernelModel, Texts, letters_of
 from retrieval.tokens import fold, terms
 
-_NEAREST = 2
-"""Labelled examples of a category that are averaged; one alone may be a stray, many punish broad categories."""
-_KEYWORD_SHARE = 0.25
+_KEYWORD_SHARE = 0.5
+"""Evidence that all keywords of a category together come to, beside up to 2 from the learned part."""
 _MOST_COUNTED = 2
 """Times one keyword counts; a long message repeats the same word without meaning it more."""
 _KEYWORD_HALF = 1.0
 """Keyword weight that earns half of the keyword evidence."""
-_OTHER_EVIDENCE = 0.23
-"""What a text that fits no category reaches: two unrelated short texts have cosines up to about 0.3."""
-_TEMPERATURE = 0.06
-"""A lead of this much evidence makes a category 2.7 times as likely."""
+_KEYWORD_TRUST = 0.9
+"""How much of the keyword evidence says that a question is about one of the categories at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledText:
+    """A question whose intent a person set or approved; `other` for one that is about none of them."""
+
+    label: str
+    text: str
+    vector: NDArray[np.float32]
+    """Of length 1, made by the embedder the categories' texts were embedded with."""
 
 
 class IntentClassifier:
-    """Pure: vectors come from the caller, whose embedder made those of the categories' examples too.
+    """Pure: vectors come from the caller. Training takes from milliseconds to some seconds; asking is quick."""
 
-    Not safe for use by several threads at once.
-    """
-
-    def __init__(self, categories: Sequence[IntentCategory], example_vectors: Vectors) -> None:
-        """`example_vectors`: one row of length 1 for every example, categories and examples in order."""
-        expected = sum(len(category.examples) for category in categories)
-        if example_vectors.ndim != 2 or len(example_vectors) != expected:
-            raise InvalidInputError(f"{expected} example vectors are needed, {len(example_vectors)} were given.")
+    def __init__(
+        self, categories: Sequence[IntentCategory], vectors: Vectors, labelled: Sequence[LabelledText] = ()
+    ) -> None:
+        """`vectors`: a row of length 1 for each of `texts_of(categories)`. Labels of no category are left out."""
+        expected = len(texts_of(categories))
+        if vectors.ndim != 2 or len(vectors) != expected:
+            raise InvalidInputError(f"{expected} vectors are needed, {len(vectors)} were given.")
         self._categories = tuple(categories)
-        self._position = {category.label: at for at, category in enumerate(self._categories)}
-        if not categories or len(self._position) != len(self._categories):
+        position = {category.label: at for at, category in enumerate(self._categories)}
+        if not categories or len(position) != len(self._categories):
             raise InvalidInputError("Intents need at least one category, each with a label of its own.")
         self._keywords = [_normal_keywords(category.keywords) for category in self._categories]
-        self._vectors = np.array(example_vectors, dtype=np.float32)
-        self._labels = np.repeat(
-            np.arange(len(self._categories)), [len(category.examples) for category in self._categories]
+        own = [(example, at) for at, category in enumerate(self._categories) for example in category.examples]
+        used = [one for one in labelled if one.label in position or one.label == OTHER]
+        texts = [example for example, _ in own] + [one.text for one in used]
+        labels = [at for _, at in own] + [position.get(one.label, NONE) for one in used]
+        titles = len(self._categories)
+        rows = np.concatenate((vectors[titles:], *(one.vector[np.newaxis] for one in used)))
+        self._model = KernelModel(
+            Texts(rows, letters_of(texts), np.array(labels, dtype=np.intp)), vectors[:titles], titles
         )
-        self._used = expected
-
-    def learn(self, label: str, vector: NDArray[np.float32]) -> None:
-        """Add one labelled question, `vector` of length 1. Raises InvalidInputError for an unknown label."""
-        position = self._position.get(label)
-        if position is None:
-            raise InvalidInputError(f"There is no intent {label!r} to learn for.")
-        if self._used == len(self._labels):
-            room = max(16, self._used)
-            self._vectors = np.vstack([self._vectors, np.zeros((room, self._vectors.shape[1]), dtype=np.float32)])
-            self._labels = np.concatenate([self._labels, np.zeros(room, dtype=self._labels.dtype)])
-        self._vectors[self._used] = vector
-        self._labels[self._used] = position
-        self._used += 1
 
     def guess(self, text: str, vector: NDArray[np.float32]) -> IntentGuess:
         """The likeliest category, or `other`.
 
-        Certainty in [0, 1] is the category's share of the likelihood, which falls both with weak evidence
-        and with a close second, times its base certainty. For `other` it is the share of the best
-        category, so at most 0.5 and near 0 where nothing fits at all: knowing that a question is about
-        nothing known makes no draft better.
+        Certainty in [0, 1] is the probability that the question is about any category, times the category's
+        share among them, times its base certainty. For `other` it is half of the first at most, and near 0 where
+        nothing fits at all: knowing that a question is about nothing known makes no draft better.
         """
-        likelihood = np.exp((self.evidence(text, vector) - _OTHER_EVIDENCE) / _TEMPERATURE)
-        best = int(np.argmax(likelihood))
-        strongest, total = float(likelihood[best]), 1.0 + float(likelihood.sum())
-        if strongest <= 1.0:
-            return IntentGuess(OTHER, strongest / total)
+        known, shares = self.judge(text, vector)
+        best = int(np.argmax(shares))
+        if known < 0.5:
+            return IntentGuess(OTHER, known * float(shares[best]))
         category = self._categories[best]
-        return IntentGuess(category.label, category.base_certainty * strongest / total, category.needs_tenant_knowledge)
+        certainty = category.base_certainty * known * float(shares[best])
+        return IntentGuess(category.label, certainty, category.needs_tenant_knowledge)
 
-    def evidence(self, text: str, vector: NDArray[np.float32]) -> NDArray[np.float64]:
-        """How much speaks for each category, in [0, 1], in the order they were given."""
-        nearest = self._nearest_evidence(vector)
-        return _KEYWORD_SHARE * self._keyword_evidence(text) + (1 - _KEYWORD_SHARE) * nearest
+    def described(self, label: str) -> IntentGuess | None:
+        """What a person said a question is about; None for a category there is no longer."""
+        for category in self._categories:
+            if category.label == label:
+                return IntentGuess(label, category.base_certainty, category.needs_tenant_knowledge)
+        return IntentGuess(OTHER, 0.0) if label == OTHER else None
+
+    def judge(self, text: str, vector: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]]:
+        """The probability that the question is about any category, and the share of each if it is."""
+        keywords = self._keyword_evidence(text)
+        evidence = self._model.evidence(vector, letters_of([text])[0])
+        unknown = (1 - self._model.known(vector)) * (1 - _KEYWORD_TRUST * float(keywords.max()))
+        return 1 - unknown, self._model.shares(evidence + _KEYWORD_SHARE * keywords)
 
     def _keyword_evidence(self, text: str) -> NDArray[np.float64]:
         padded = f" {' '.join(terms(text))} "
@@ -93,15 +100,12 @@ class IntentClassifier:
         )
         return found / (found + _KEYWORD_HALF)
 
-    def _nearest_evidence(self, vector: NDArray[np.float32]) -> NDArray[np.float64]:
-        cosines = self._vectors[: self._used] @ vector
-        labels = self._labels[: self._used]
-        nearest = np.zeros(len(self._categories), dtype=np.float64)
-        for position in range(len(self._categories)):
-            own = cosines[labels == position]
-            if own.size:
-                nearest[position] = np.sort(own)[-_NEAREST:].mean()
-        return np.clip(nearest, 0.0, 1.0)
+
+def texts_of(categories: Sequence[IntentCategory]) -> list[str]:
+    """What has to be embedded: every title, then every example, categories and examples in order."""
+    return [category.title for category in categories] + [
+        example for category in categories for example in category.examples
+    ]
 
 
 def _normal_keywords(keywords: Mapping[str, float]) -> list[tuple[str, float]]:
