@@ -32,31 +32,9 @@ from tests.whole.desk_process import DeskProcess
 SEED = 11
 SEARCHES_PER_SECOND = 2
 ORIGIN = "https://shop.example"
-SUBJECTS = [
-    "domain",
-    "mailbox",
-    "invoice",
-    "backup",
-    "certificate",
-    "server",
-    "password",
-    "database",
-    "contract",
-    "website",
-]
+SUBJECTS = ["domain", "mailbox", "invoice", "backup", "certificate", "server", "password", "database", "contract"]
 DEEDS = ["move", "renew", "restore", "cancel", "protect", "rename", "duplicate", "monitor", "export", "encrypt"]
-DETAILS = [
-    "weekend",
-    "reseller",
-    "archive",
-    "firewall",
-    "template",
-    "snapshot",
-    "cluster",
-    "gateway",
-    "language",
-    "calendar",
-]
+DETAILS = ["weekend", "reseller", "archive", "firewall", "template", "snapshot", "cluster", "gateway", "calendar"]
 
 
 class Load:
