@@ -24,10 +24,16 @@ async def hold_with_ticket(session: AsyncSession, row_type: type[_OfTicket], hel
 
     Raises LostLeaseError when the row is gone or was claimed again.
     """
-    found = await session.get(row_type, held.row_id)
-    if found is None:
+    found = await session.execute(
+        select(Ticket)
+        .join(row_type, row_type.ticket_id == Ticket.id)
+        .where(row_type.id == held.row_id)
+        .with_for_update(of=Ticket)
+        .execution_options(populate_existing=True)
+    )
+    ticket = found.scalar_one_or_none()
+    if ticket is None:
         raise LostLeaseError(f"{held.kind} {held.row_id} is gone")
-    ticket = await lock_ticket(session, found.ticket_id)
     return await hold(session, row_type, held), ticket
 
 
@@ -70,6 +76,10 @@ async def append_message(session: AsyncSession, ticket: Ticket, author: str, bod
 
 async def customer_words(session: AsyncSession, ticket: Ticket, through_seq: int) -> str:
     """What the reply answers: subject and the customer's messages since the last reply, oldest first."""
+    return words_of(ticket, await _said_since_reply(session, ticket, through_seq))
+
+
+async def _said_since_reply(session: AsyncSession, ticket: Ticket, through_seq: int) -> list[str]:
     answered = (
         select(Message.seq)
         .where(Message.ticket_id == ticket.id, Message.author.in_(("agent", "machine")), Message.seq < through_seq)
@@ -87,7 +97,11 @@ async def customer_words(session: AsyncSession, ticket: Ticket, through_seq: int
         )
         .order_by(Message.seq)
     )
-    said = list(bodies.scalars())
+    return list(bodies.scalars())
+
+
+def words_of(ticket: Ticket, said: list[str]) -> str:
+    """`customer_words` for who has read the messages: `said` are those since the last reply, oldest first."""
     if ticket.channel in LIVE_CHANNELS:
         # Somebody who was greeted back and then asks has asked one question, not two.
         said = [body for body in said if not is_only_greeting(body)] or said

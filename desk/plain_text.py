@@ -18,9 +18,15 @@ def clean_line(text: str) -> str:
     return " ".join(clean_text(text).split())
 
 
+_LOOKED_AT = 4
+"""Characters read for each one of an excerpt, before the whole text is."""
+
+
 def excerpt(text: str, length: int) -> str:
     """The beginning of `text` on one line, cut at a word, with an ellipsis when something was cut."""
-    line = clean_line(text)
+    line = clean_line(text[: _LOOKED_AT * length])
+    if len(line) <= length and len(text) > _LOOKED_AT * length:
+        line = clean_line(text)
     if len(line) <= length:
         return line
     return line[: length - 1].rsplit(" ", 1)[0].rstrip(" ,.;:") + "…"
@@ -28,6 +34,8 @@ def excerpt(text: str, length: int) -> str:
 
 def fold(text: str) -> str:
     """For comparing: compatibility form, no case, no accents."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(character for character in decomposed if not unicodedata.combining(character))
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Row as ResultRow
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from desk.db.index_log import last_sequences
 from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database
 from desk.models import GLOBAL_TENANT_ID, Chunk, Correction, Document, DocumentVersion, Example
@@ -49,19 +51,20 @@ class FourSourceRetriever:
 
     async def gather(self, question: Question) -> Evidence:
         started = time.perf_counter()
+        weights = (question.weights or SourceWeights()).normalised()
         text = clean_question(question.subject, question.text) if question.subject else question_text(question.text)
         vector = (await self._embedder.embed([text]))[0]
         intent = (await self._intents()).guess(text, vector)
         embedded = time.perf_counter()
         async with self._database.transaction(Scope(question.tenant_id)) as session:
             tenant, shared = self._indexes.of(question.tenant_id), self._indexes.of(GLOBAL_TENANT_ID)
-            await tenant.refresh(session)
-            await shared.refresh(session)
+            reached = await last_sequences(session, (question.tenant_id, GLOBAL_TENANT_ID))
+            await tenant.follow(session, reached[question.tenant_id])
+            await shared.follow(session, reached[GLOBAL_TENANT_ID])
             refreshed = time.perf_counter()
             candidates = await _search(session, question, text, vector, tenant, shared)
             searched = time.perf_counter()
-            hits = await _read_hits(session, candidates)
-        weights = (question.weights or SourceWeights()).normalised()
+            hits = await _read_hits(session, candidates, weights)
         present: dict[SourceKind, list[Candidate]] = {
             kind: [found for found in candidates.get(kind, ()) if (kind, found.item_id) in hits] for kind in candidates
         }
@@ -72,7 +75,7 @@ class FourSourceRetriever:
             question.top_k if self._reranking is None else max(question.top_k, CANDIDATES),
             texts,
         )
-        shown = tuple(_hit(hits, item) for item in merged)
+        shown = tuple(hits[item.kind, item.item_id] for item in merged)
         finished = time.perf_counter()
         reranking: Reranking | None = None
         if self._reranking is not None:
@@ -81,7 +84,7 @@ class FourSourceRetriever:
         return Evidence(
             hits=shown,
             reranking=reranking,
-            neighbours=_neighbours(hits, present, weights, question.neighbours),
+            neighbours=_neighbours(hits, present, question.neighbours),
             intent=intent,
             confidence=assess(
                 {kind: [one.score for one in found] for kind, found in present.items()},
@@ -93,6 +96,7 @@ class FourSourceRetriever:
             weights=weights,
             embedding_model=self._embedder.model,
             index_sequence=tenant.sequence,
+            approved_answers=len(tenant.sources["example"]),
             language=question.language or detect_language(question.text),
             timings_ms={
                 "embed": _ms(started, embedded),
@@ -139,66 +143,99 @@ def _holding(tenant: TenantIndex, shared: TenantIndex) -> set[SourceKind]:
 Found = dict[tuple[SourceKind, UUID], Hit]
 
 
-async def _read_hits(session: AsyncSession, candidates: Mapping[SourceKind, Sequence[Candidate]]) -> Found:
-    """Every candidate as it stands in the database now; one that is gone, or not the tenant's, is left out."""
-    hits: Found = {}
-    for kind, found in candidates.items():
-        by_id = {candidate.item_id: candidate for candidate in found}
-        if not by_id:
-            continue
-        rows = await _rows(session, kind, by_id)
-        hits |= {(kind, hit.item_id): hit for hit in rows}
-    return hits
+async def _read_hits(
+    session: AsyncSession, candidates: Mapping[SourceKind, Sequence[Candidate]], weights: SourceWeights
+) -> Found:
+    """Every candidate as it stands in the database now; one that is gone, or not the tenant's, is left out.
+
+    Columns instead of rows of the ORM: there are more than a hundred candidates, and most of a row is not shown.
+    """
+    found = {candidate.item_id: (kind, candidate) for kind, some in candidates.items() for candidate in some}
+    ids = {kind: [candidate.item_id for candidate in some] for kind, some in candidates.items()}
+    share = {
+        "global_kb": weights.global_kb,
+        "tenant_kb": weights.tenant_kb,
+        "example": weights.example,
+        "correction": weights.correction,
+    }
+    hits: list[Hit] = []
+
+    def placed(hit: Callable[..., Hit], row: ResultRow[*tuple[Any, ...]]) -> None:
+        kind, candidate = found[row[0]]
+        hits.append(hit(kind, row, candidate, share[kind] * candidate.score))
+
+    if chunks := [*ids["global_kb"], *ids["tenant_kb"]]:
+        for row in await session.execute(_CHUNKS.where(Chunk.id.in_(chunks))):
+            placed(_chunk_hit, row)
+    if ids["example"]:
+        for row in await session.execute(_EXAMPLES.where(Example.id.in_(ids["example"]))):
+            placed(_example_hit, row)
+    if ids["correction"]:
+        for row in await session.execute(_CORRECTIONS.where(Correction.id.in_(ids["correction"]))):
+            placed(_correction_hit, row)
+    return {(hit.kind, hit.item_id): hit for hit in hits}
 
 
-async def _rows(session: AsyncSession, kind: SourceKind, found: Mapping[UUID, Candidate]) -> Iterable[Hit]:
-    if kind == "example":
-        examples = await session.execute(select(Example).where(Example.id.in_(found), Example.state == "active"))
-        return [_example_hit(row, found[row.id]) for row in examples.scalars()]
-    if kind == "correction":
-        rows = await session.execute(select(Correction).where(Correction.id.in_(found), Correction.state == "active"))
-        return [_correction_hit(row, found[row.id]) for row in rows.scalars()]
-    chunks = await session.execute(
-        select(Chunk, Document, DocumentVersion.language)
-        .join(Document, Document.id == Chunk.document_id)
-        .join(DocumentVersion, DocumentVersion.id == Chunk.version_id)
-        .where(Chunk.id.in_(found))
+_CHUNKS = (
+    select(
+        Chunk.id,
+        Chunk.document_id,
+        Chunk.text,
+        Chunk.version,
+        Chunk.span_start,
+        Chunk.span_end,
+        Chunk.heading_path,
+        Document.title,
+        Document.url,
+        DocumentVersion.language,
     )
-    return [
-        _chunk_hit(kind, chunk, document, language, found[chunk.id])
-        for chunk, document, language in chunks
-        if chunk.version == document.current_version
-    ]
+    .join(Document, Document.id == Chunk.document_id)
+    .join(DocumentVersion, DocumentVersion.id == Chunk.version_id)
+    .where(Chunk.version == Document.current_version)
+)
+_EXAMPLES = select(
+    Example.id, Example.question, Example.answer, Example.language, Example.answered_at, Example.customer_name
+).where(Example.state == "active")
+_CORRECTIONS = select(
+    Correction.id,
+    Correction.question,
+    Correction.avoid,
+    Correction.instead,
+    Correction.notes,
+    Correction.language,
+    Correction.created_at,
+    Correction.customer_name,
+).where(Correction.state == "active")
 
 
-def _chunk_hit(kind: SourceKind, chunk: Chunk, document: Document, language: str, candidate: Candidate) -> Hit:
+def _chunk_hit(kind: SourceKind, row: ResultRow[*tuple[Any, ...]], candidate: Candidate, weighted_score: float) -> Hit:
     return Hit(
         kind=kind,
-        item_id=chunk.id,
-        parent_id=document.id,
-        title=document.title,
-        text=chunk.text,
+        item_id=row.id,
+        parent_id=row.document_id,
+        title=row.title,
+        text=row.text,
         score=candidate.score,
-        weighted_score=0.0,
+        weighted_score=weighted_score,
         dense=candidate.dense,
         lexical=candidate.lexical,
-        version=chunk.version,
-        url=document.url,
-        span=(chunk.span_start, chunk.span_end),
-        heading_path=tuple(chunk.heading_path),
-        language=language,
+        version=row.version,
+        url=row.url,
+        span=(row.span_start, row.span_end),
+        heading_path=tuple(row.heading_path),
+        language=row.language,
     )
 
 
-def _example_hit(row: Example, candidate: Candidate) -> Hit:
+def _example_hit(kind: SourceKind, row: ResultRow[*tuple[Any, ...]], candidate: Candidate, weighted_score: float) -> Hit:
     return Hit(
-        kind="example",
+        kind=kind,
         item_id=row.id,
         parent_id=row.id,
         title=excerpt(row.question, 100),
         text=row.answer,
         score=candidate.score,
-        weighted_score=0.0,
+        weighted_score=weighted_score,
         dense=candidate.dense,
         lexical=candidate.lexical,
         question=row.question,
@@ -208,15 +245,15 @@ def _example_hit(row: Example, candidate: Candidate) -> Hit:
     )
 
 
-def _correction_hit(row: Correction, candidate: Candidate) -> Hit:
+def _correction_hit(kind: SourceKind, row: ResultRow[*tuple[Any, ...]], candidate: Candidate, weighted_score: float) -> Hit:
     return Hit(
-        kind="correction",
+        kind=kind,
         item_id=row.id,
         parent_id=row.id,
         title=excerpt(row.question, 100),
         text=row.instead,
         score=candidate.score,
-        weighted_score=0.0,
+        weighted_score=weighted_score,
         dense=candidate.dense,
         lexical=candidate.lexical,
         question=row.question,
@@ -228,23 +265,12 @@ def _correction_hit(row: Correction, candidate: Candidate) -> Hit:
     )
 
 
-def _neighbours(
-    hits: Found, present: Mapping[SourceKind, Sequence[Candidate]], weights: SourceWeights, most: int
-) -> tuple[Hit, ...]:
+def _neighbours(hits: Found, present: Mapping[SourceKind, Sequence[Candidate]], most: int) -> tuple[Hit, ...]:
     """Approved answers, and the 'say instead' of corrections, nearest first: both are what a person sent."""
     near = [hits["example", one.item_id] for one in present.get("example", ())]
     near += [hit for one in present.get("correction", ()) if (hit := hits["correction", one.item_id]).text]
     near.sort(key=lambda hit: (-hit.score, hit.item_id))
-    share = {"example": weights.example, "correction": weights.correction}
-    return tuple(_weighted(hit, share[hit.kind] * hit.score) for hit in near[:most])
-
-
-def _hit(hits: Found, item: MergedHit) -> Hit:
-    return _weighted(hits[item.kind, item.item_id], item.weighted_score)
-
-
-def _weighted(hit: Hit, weighted_score: float) -> Hit:
-    return replace(hit, weighted_score=weighted_score)
+    return tuple(near[:most])
 
 
 def _ms(start: float, end: float) -> float:

@@ -7,13 +7,12 @@ from datetime import timedelta
 from typing import Any, Literal, cast
 
 from msgspec import UNSET, UnsetType
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from desk.accounts.preferences import load_preferences
-from desk.db.leases import database_time
 from desk.db.tenancy import session_scope
 from desk.errors import InvalidInputError
 from desk.models import ChannelPolicy, Delivery, SendingCertificate, TenantSettings, Ticket
@@ -28,28 +27,39 @@ LIVE_DELAY_SECONDS = 0
 
 async def channel_rules(session: AsyncSession, ticket: Ticket) -> ChannelRules:
     """The policy of the ticket's channel; a channel without one sends nothing by itself but, on some, FAQ answers."""
-    automatic = select(func.count(Delivery.id)).where(Delivery.is_automatic, Delivery.state != "cancelled")
-    sent = await session.execute(automatic.where(Delivery.ticket_id == ticket.id))
-    return replace(await rules_of_new_ticket(session, ticket.channel), sent_on_ticket=sent.scalar_one())
+    sent = _AUTOMATIC.where(Delivery.ticket_id == ticket.id).scalar_subquery()
+    return await _rules(session, ticket.channel, sent)
 
 
 async def rules_of_new_ticket(session: AsyncSession, channel: str) -> ChannelRules:
     """As `channel_rules`, for a ticket on which nothing has been sent yet."""
+    return await _rules(session, channel, literal(0))
+
+
+_AUTOMATIC = select(func.count(Delivery.id)).where(Delivery.is_automatic, Delivery.state != "cancelled")
+_DAY = timedelta(days=1)
+
+
+async def _rules(session: AsyncSession, channel: str, sent_on_ticket: ColumnElement[int]) -> ChannelRules:
     found = await session.execute(select(ChannelPolicy).where(ChannelPolicy.channel == channel))
     policy = found.scalar_one_or_none()
-    stopped = (await session.execute(select(TenantSettings.sending_stopped))).scalar_one()
-    now = await database_time(session)
-    since = now - timedelta(days=1)
-    automatic = select(func.count(Delivery.id)).where(Delivery.is_automatic, Delivery.state != "cancelled")
-    sent_today = await session.execute(
-        automatic.join(Ticket, Ticket.id == Delivery.ticket_id).where(
-            Delivery.created_at > since, Ticket.channel == channel
+    today = _AUTOMATIC.join(Ticket, Ticket.id == Delivery.ticket_id).where(
+        Delivery.created_at > func.now() - _DAY, Ticket.channel == channel
+    )
+    state = await session.execute(
+        select(
+            TenantSettings.sending_stopped,
+            func.now().label("now"),
+            today.scalar_subquery().label("today"),
+            sent_on_ticket.label("on_ticket"),
         )
     )
+    stopped, now, sent_today, on_ticket = state.one()
     rules = ChannelRules(
         faq_send=channel in FAQ_CHANNELS,
         delay_seconds=LIVE_DELAY_SECONDS,
-        sent_today=sent_today.scalar_one(),
+        sent_today=sent_today,
+        sent_on_ticket=on_ticket,
         stopped=stopped,
     )
     if policy is None:
