@@ -11,6 +11,7 @@ from desk.api.connections import ConnectionController, ProviderController
 from desk.api.documents import DocumentController
 from desk.api.drafts import DeliveryController, DraftController
 from desk.api.faqs import FaqController
+from desk.api.inbound import InboundController
 from desk.api.learned import CorrectionController, ExampleController
 from desk.api.policy import PolicyController, playground
 from desk.api.prompts import PromptController
@@ -56,6 +57,7 @@ def api_router(maximum_upload_bytes: int, maximum_attachment_bytes: int) -> Rout
             playground,
             usage,
             ConnectionController,
+            InboundController,
             ProviderController,
             UserController,
             KeyController,

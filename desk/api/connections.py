@@ -9,6 +9,7 @@ from uuid import UUID
 from litestar import Controller, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
+from msgspec import UNSET
 
 from desk.accounts.identity import Actor, Permission
 from desk.accounts.providers import (
@@ -28,6 +29,7 @@ from desk.connections import (
     renew_signing_secret,
 )
 from desk.egress import EgressRules
+from desk.inbound.connecting import switch_connection
 from desk.installation import Installation
 from desk.models import Connection, ModelProvider
 from desk.paging import STANDARD_PAGE
@@ -77,14 +79,14 @@ class ConnectionController(Controller):
     ) -> Listed[ConnectionAnswer]:
         async with installation.database.transaction(actor.scope) as session:
             page = await list_connections(session, limit=limit, offset=offset)
-        return Listed([_connection(row) for row in page.items], page.total, page.limit, page.offset)
+        return Listed([connection_answer(row) for row in page.items], page.total, page.limit, page.offset)
 
     @get("/{connection_id:uuid}")
     async def show(
         self, connection_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
     ) -> ConnectionAnswer:
         async with installation.database.transaction(actor.scope) as session:
-            return _connection(await get_connection(session, connection_id))
+            return connection_answer(await get_connection(session, connection_id))
 
     @put("/{connection_id:uuid}")
     async def change(
@@ -97,7 +99,10 @@ class ConnectionController(Controller):
         """Change what is given and leave the rest."""
         rules = EgressRules(frozenset(installation.settings.egress_allowed_hosts))
         async with installation.database.transaction(actor.scope) as session:
-            return _connection(await change_connection(session, connection_id, data, rules))
+            connection = await change_connection(session, connection_id, data, rules)
+            if data.active is not UNSET:
+                await switch_connection(session, installation.channels, connection)
+            return connection_answer(connection)
 
     @post("/{connection_id:uuid}/signing-secret", status_code=200)
     async def renew_secret(
@@ -106,7 +111,7 @@ class ConnectionController(Controller):
         """A new signing secret, shown this once. The one before signs beside it until the next renewal."""
         async with installation.database.transaction(actor.scope) as session:
             connection, secret = await renew_signing_secret(session, connection_id)
-            return SigningSecretAnswer(_connection(connection), secret)
+            return SigningSecretAnswer(connection_answer(connection), secret)
 
 
 class ProviderController(Controller):
@@ -157,7 +162,7 @@ class ProviderController(Controller):
             await session.delete(await get_provider(session, provider_id))
 
 
-def _connection(row: Connection) -> ConnectionAnswer:
+def connection_answer(row: Connection) -> ConnectionAnswer:
     return ConnectionAnswer(
         id=row.id,
         channel=row.channel,
