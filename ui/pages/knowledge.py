@@ -14,7 +14,8 @@ from litestar.response import Template
 from sqlalchemy import select
 
 from desk.accounts.identity import Actor, Permission
-from desk.documents import categories, document_view, list_documents
+from desk.document_difference import version_difference
+from desk.documents import categories, document_view, list_documents, reading_progress
 from desk.errors import DeskError, InvalidInputError
 from desk.installation import Installation
 from desk.knowledge import Upload, change_document, delete_document, reindex_document, take_in
@@ -24,7 +25,14 @@ from desk.plain_text import clean_line, clean_text
 from desk.web.permissions import needs
 from ui.pages.asked import asked_offset, asked_span
 from ui.pages.shell import leave_for, page_or_content, part_of_page, shell, told, wants_part
-from ui.presenting.documents import STATES, document_line, shown_document
+from ui.presenting.documents import (
+    ACCEPTED,
+    STATES,
+    document_line,
+    shown_difference,
+    shown_document,
+    shown_progress,
+)
 from ui.presenting.queue import page_links
 from ui.presenting.texts import passage
 from ui.presenting.words import counted, query_string
@@ -125,6 +133,28 @@ class OneDocument(Controller):
         """`version`, `from` and `to` in the address mark a cited passage of that version."""
         return await _document_page(request, installation, actor, document_id)
 
+    @get("/difference")
+    async def difference(
+        self,
+        request: Request[Any, Any, Any],
+        document_id: FromPath[UUID],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        """`from` and `to` in the address are version numbers."""
+        _, before, after = asked_span(request)
+        async with installation.database.transaction(actor.scope) as session:
+            found = await version_difference(session, document_id, before, after)
+            view = await document_view(session, document_id)
+        return await page_or_content(
+            request,
+            installation,
+            actor,
+            "document_difference.html",
+            area="knowledge",
+            difference=shown_difference(found, view.versions),
+        )
+
     @post("/change", status_code=200, opt=needs(Permission.KNOWLEDGE))
     async def change(
         self,
@@ -191,6 +221,7 @@ async def _listing(request: Request[Any, Any, Any], installation: Installation, 
             offset=asked_offset(request),
         )
         known = await categories(session)
+        progress = await reading_progress(session)
     query = query_string(given)
     return {
         "documents": [document_line(line, actor) for line in page.items],
@@ -203,6 +234,8 @@ async def _listing(request: Request[Any, Any, Any], installation: Installation, 
         "refresh_address": f"/knowledge?{query_string({**given, 'offset': str(page.offset or '')})}",
         "may_change": actor.may(Permission.KNOWLEDGE),
         "maximum_words": f"{installation.settings.maximum_upload_bytes / 1024 / 1024:.0f} MB",
+        "accepted": ACCEPTED,
+        "progress": shown_progress(progress),
         "refused": [],
     }
 
@@ -229,18 +262,21 @@ async def _document_page(
     async with installation.database.transaction(actor.scope) as session:
         view = await document_view(session, document_id)
         number = wanted or view.document.current_version or view.versions[0].number
-        text = await session.execute(
-            select(DocumentVersion.text).where(
-                DocumentVersion.document_id == document_id, DocumentVersion.number == number
+        searched = view.document.current_version
+        rows = await session.execute(
+            select(DocumentVersion.number, DocumentVersion.text, DocumentVersion.pages).where(
+                DocumentVersion.document_id == document_id, DocumentVersion.number.in_({number, searched})
             )
         )
-        words = text.scalar_one_or_none() or ""
+        read = {row.number: (row.text, row.pages) for row in rows}
+    words, pages = read.get(number, ("", []))
     return await page_or_content(
         request,
         installation,
         actor,
         "document.html",
         area="knowledge",
-        document=shown_document(view, actor, number),
-        text=passage(words, start, end),
+        document=shown_document(view, actor, number, read.get(searched, ("", []))[1]),
+        text=passage(words, start, end, pages),
+        accepted=ACCEPTED,
     )

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from desk.accounts.identity import Actor, Permission
-from desk.documents import DocumentLine, DocumentView, VersionLine
+from desk.document_difference import Change, Difference
+from desk.documents import DocumentLine, DocumentView, ReadingProgress, VersionLine
 from desk.models import GLOBAL_TENANT_ID, Document
 from desk.plain_text import excerpt
+from ui.presenting.texts import DifferencePiece, word_difference
 from ui.presenting.words import Chip, Choices, counted
 
 STATES: Choices = (("waiting", "Being read"), ("indexed", "Ready"), ("refused", "Refused"))
+ACCEPTED = ".pdf,.docx,.pptx,.odt,.html,.htm,.md,.markdown,.txt,.csv,.eml,.zip"
+"""Endings the file chooser offers."""
+_SLIDES = (".pptx", ".pptm", ".ppsx")
+_STAGES = {"reading": "Reading", "embedding": "Preparing the search"}
 _CHIPS = {"waiting": Chip("Being read", "fair"), "indexed": Chip("Ready", "good"), "refused": Chip("Refused", "bad")}
 
 
@@ -25,6 +32,7 @@ class ShownDocumentLine:
     file_name: str
     chip: Chip
     reason: str
+    remarks: str
     chunks: str
     is_global: bool
     moment: datetime
@@ -37,14 +45,19 @@ class ShownVersion:
     size: str
     chip: Chip
     reason: str
+    remarks: Sequence[str]
     moment: datetime
     is_searched: bool
     is_shown: bool
+    before: int | None
+    """Number of the version that was read before this one, to compare with."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShownChunk:
     place: str
+    page: str
+    """Such as "page 3"; empty for formats without pages."""
     start: str
     tokens: int
     address: str
@@ -64,6 +77,48 @@ class ShownDocument:
     chunks: Sequence[ShownChunk]
     chunk_words: str
     newest: ShownVersion
+    is_waiting: bool
+    page_word: str
+    archive: tuple[UUID, str] | None
+    """Id and title of what it came in."""
+    parts: Sequence[tuple[UUID, str]]
+    parts_words: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownProgress:
+    words: str
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShownChange:
+    kind: str
+    before: Sequence[DifferencePiece]
+    after: Sequence[DifferencePiece]
+    skipped_words: str
+    mark: str
+    """Of the row, for people who do not see its colours."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownDifference:
+    id: UUID
+    title: str
+    before: int
+    after: int
+    summary: str
+    changes: Sequence[ShownChange]
+    skipped_words: str
+    numbers: Sequence[tuple[str, str]]
+
+
+def shown_progress(progress: ReadingProgress) -> ShownProgress | None:
+    """None when nothing waits."""
+    if not progress.waiting:
+        return None
+    total = progress.waiting + progress.done
+    return ShownProgress(f"{progress.done:,} of {counted(total, 'file', 'files')} read", progress.percent)
 
 
 def document_line(line: DocumentLine, actor: Actor) -> ShownDocumentLine:
@@ -72,8 +127,9 @@ def document_line(line: DocumentLine, actor: Actor) -> ShownDocumentLine:
         title=line.document.title,
         category=line.document.category,
         file_name=line.newest.file_name,
-        chip=_CHIPS[line.newest.state],
+        chip=_chip(line.newest),
         reason=line.newest.reason,
+        remarks=counted(len(line.newest.remarks.splitlines()), "remark", "remarks") if line.newest.remarks else "",
         chunks=counted(line.chunks, "passage", "passages") if line.chunks else "",
         is_global=is_foreign(line.document, actor),
         moment=line.newest.created_at,
@@ -85,9 +141,19 @@ def is_foreign(document: Document, actor: Actor) -> bool:
     return document.tenant_id == GLOBAL_TENANT_ID and not actor.is_operator
 
 
-def shown_document(view: DocumentView, actor: Actor, number: int) -> ShownDocument:
+def _chip(version: VersionLine) -> Chip:
+    if version.state != "waiting" or not version.stage:
+        return _CHIPS[version.state]
+    percent = f" {version.progress} %" if version.progress else ""
+    return Chip(_STAGES[version.stage] + percent, "fair")
+
+
+def shown_document(view: DocumentView, actor: Actor, number: int, pages: Sequence[int] = ()) -> ShownDocument:
+    """`pages`: where the pages of the searched version begin."""
     document = view.document
-    versions = [_version(version, document, number) for version in view.versions]
+    read = [version.number for version in view.versions if version.state == "indexed"]
+    versions = [_version(version, document, number, read) for version in view.versions]
+    page_word = "Slide" if view.versions[0].file_name.lower().endswith(_SLIDES) else "Page"
     return ShownDocument(
         id=document.id,
         title=document.title,
@@ -101,6 +167,7 @@ def shown_document(view: DocumentView, actor: Actor, number: int) -> ShownDocume
         chunks=[
             ShownChunk(
                 place=" / ".join(chunk.heading_path),
+                page=f"{page_word} {max(1, bisect_right(pages, chunk.span_start))}" if pages else "",
                 start=excerpt(chunk.text, 180),
                 tokens=chunk.tokens,
                 address=f"?version={chunk.version}&from={chunk.span_start}&to={chunk.span_end}#passage",
@@ -109,17 +176,60 @@ def shown_document(view: DocumentView, actor: Actor, number: int) -> ShownDocume
         ],
         chunk_words=counted(len(view.chunks), "passage", "passages"),
         newest=versions[0],
+        is_waiting=view.versions[0].state == "waiting",
+        page_word=page_word,
+        archive=None if view.archive is None else (view.archive.id, view.archive.title),
+        parts=[(part.id, part.origin.partition("!/")[2] or part.title) for part in view.parts],
+        parts_words=counted(view.parts_total, "document", "documents"),
     )
 
 
-def _version(version: VersionLine, document: Document, number: int) -> ShownVersion:
+def shown_difference(difference: Difference, versions: Sequence[VersionLine]) -> ShownDifference:
+    removed, added = difference.lines_removed, difference.lines_added
+    words = [
+        f"{counted(number, 'line', 'lines')} {what}" for number, what in ((removed, "gone"), (added, "new")) if number
+    ]
+    return ShownDifference(
+        id=difference.document.id,
+        title=difference.document.title,
+        before=difference.before.number,
+        after=difference.after.number,
+        summary=", ".join(words),
+        changes=[_change(each) for each in difference.changes] if removed or added else [],
+        skipped_words=_skipped(difference.lines_skipped),
+        numbers=[
+            (str(version.number), f"Version {version.number}") for version in versions if version.state == "indexed"
+        ],
+    )
+
+
+def _change(change: Change) -> ShownChange:
+    marks = {"same": "Unchanged", "removed": "Gone", "added": "New", "replaced": "Changed"}
+    if change.kind == "replaced":
+        pieces = word_difference(change.before, change.after)
+        before = [piece for piece in pieces if piece.kind != "added"]
+        after = [piece for piece in pieces if piece.kind != "removed"]
+    else:
+        before = [DifferencePiece(change.kind, change.before)] if change.before else []
+        after = [DifferencePiece(change.kind, change.after)] if change.after else []
+    return ShownChange(change.kind, before, after, _skipped(change.skipped), marks[change.kind])
+
+
+def _skipped(lines: int) -> str:
+    return f"{counted(lines, 'unchanged line', 'unchanged lines')} not shown" if lines else ""
+
+
+def _version(version: VersionLine, document: Document, number: int, read: Sequence[int]) -> ShownVersion:
+    """`read`: numbers of the versions that have a text, newest first."""
     return ShownVersion(
         number=version.number,
         file_name=version.file_name,
         size=f"{version.bytes / 1024:,.0f} KB" if version.bytes >= 1024 else f"{version.bytes} bytes",
-        chip=_CHIPS[version.state],
+        chip=_chip(version),
         reason=version.reason,
+        remarks=version.remarks.splitlines(),
         moment=version.created_at,
         is_searched=version.number == document.current_version,
         is_shown=version.number == number,
+        before=next((each for each in read if each < version.number), None) if version.number in read else None,
     )

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 _URL = re.compile(r"https?://[^\s<>\"'`{}|\\^\[\]]+", re.IGNORECASE)
@@ -20,6 +21,8 @@ class Piece:
     text: str
     href: str = ""
     reason: str = ""
+    page: int = 0
+    """The page or slide of the document that begins with this piece; 0 inside of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +99,26 @@ def diff_lines(unified: Sequence[str]) -> list[DiffLine]:
     return [DiffLine(kinds.get(line[:1], "same"), line if line[:1] == "@" else line[1:]) for line in unified]
 
 
-def passage(text: str, start: int | None, end: int | None) -> Passage:
-    """A document's text with the cited passage set apart; of a very long one, what stands around it."""
+def passage(text: str, start: int | None, end: int | None, pages: Sequence[int] = ()) -> Passage:
+    """A document's text with the cited passage set apart; of a very long one, what stands around it.
+
+    `pages`: where each page begins in the text.
+    """
     first = 0 if start is None else max(0, start - LONGEST_SHOWN // 2)
     shown = text[first : first + LONGEST_SHOWN]
     marks = [] if start is None or end is None else [(start - first, end - first, "cited")]
-    return Passage(marked(shown, marks), is_cut=len(shown) < len(text))
+    return Passage(_paged(marked(shown, marks), first, pages), is_cut=len(shown) < len(text))
+
+
+def _paged(pieces: Sequence[Piece], position: int, pages: Sequence[int]) -> list[Piece]:
+    """Cut where pages begin. Of pages that begin at the same place only the last has a text."""
+    numbers = {start: number for number, start in enumerate(pages, start=1)}
+    cut: list[Piece] = []
+    for piece in pieces:
+        end = position + len(piece.text)
+        borders = sorted({position, *(start for start in numbers if position < start < end)})
+        for begin, until in pairwise([*borders, end]):
+            text = piece.text[begin - position : until - position]
+            cut.append(Piece(text, reason=piece.reason, page=numbers.get(begin, 0)))
+        position = end
+    return cut
