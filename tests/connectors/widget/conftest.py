@@ -16,6 +16,7 @@ from litestar import Litestar
 
 from desk.installation import Installation
 from desk.models import Connection
+from tests.connectors.widget.browsing import api, browser, context, desk, shop
 from tests.desk.conftest import (
     Client,
     Person,
@@ -29,7 +30,20 @@ from tests.desk.conftest import (
 )
 from tests.desk.live_chat import configure, worker
 
-__all__ = ["acme", "agent", "app", "client", "installation", "owner", "people"]
+__all__ = [
+    "acme",
+    "agent",
+    "api",
+    "app",
+    "browser",
+    "client",
+    "context",
+    "desk",
+    "installation",
+    "owner",
+    "people",
+    "shop",
+]
 
 SHOP = "https://shop.example"
 
