@@ -180,6 +180,8 @@ class Evidence:
     embedding_model: str
     index_sequence: int
     """How far the index had followed the tenant's index log."""
+    approved_answers: int = 0
+    """How many approved answers are held, of which `neighbours` are the nearest; 0 when it is not known."""
     language: str = ""
     """ISO 639-1 of what the customer wrote; "" when it is not known."""
     timings_ms: Mapping[str, float] = field(default_factory=dict[str, float])
