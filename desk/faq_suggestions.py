@@ -104,7 +104,8 @@ def _resemble(answers: Sequence[str], known: Sequence[str]) -> NDArray[np.bool_]
 
 
 def _suggestion(group: Sequence[Example], approved: Sequence[ApprovedAnswer]) -> FaqSuggestion:
-    questions = sorted({_question(example.question) for example in group}, key=lambda text: (len(text), text))
+    asked = {_without_name(_question(example.question), example.customer_name or "") for example in group}
+    questions = sorted(asked, key=lambda text: (len(text), text))
     neutral = SlotFiller(TicketFacts("", ""), approved, ()).fill(approved[0])
     return FaqSuggestion(
         question=questions[0],
@@ -121,6 +122,15 @@ def _question(stored: str) -> str:
     subject, _, body = stored.partition("\n\n")
     chosen = body if "?" in body and "?" not in subject and len(clean_line(body)) <= LONGEST_QUESTION else subject
     return excerpt(chosen, LONGEST_QUESTION)
+
+
+def _without_name(question: str, name: str) -> str:
+    """A FAQ is not signed by the customer who happened to ask."""
+    kept = question
+    for part in (name, *name.split()):
+        if len(part) > 1 and kept.casefold().endswith(part.casefold()):
+            kept = kept[: -len(part)].rstrip(" ,;-/\u2013")
+    return kept or question
 
 
 def _compared(answer: str) -> str:

@@ -7,6 +7,7 @@ import "./keys.js";
 import "./live.js";
 import "./lines.js";
 import "./preferences.js";
+import "./tabs.js";
 import "./toasts.js";
 import "./tuning.js";
 import "./typing.js";
