@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
+from time import monotonic
 from uuid import UUID
 
 from litestar import Litestar
@@ -68,6 +69,8 @@ from retrieval.retriever import FourSourceRetriever
 from retrieval.snapshots import Snapshots
 
 EMBEDDING_CACHE = 4_096
+RECHECK_SECONDS = 2.0
+"""How long a tenant's model chain and calibration are taken for current: each draft would ask the database twice."""
 
 
 def database_address(settings: Settings) -> DatabaseAddress:
@@ -96,7 +99,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
     models = TenantModels(database, settings, rules, clock)
     retriever = FourSourceRetriever(database, embedder, indexes, reranking_stage(settings, rules, embedder, models))
     faqs = IndexedFaqLane(database, embedder, indexes)
-    calibration = TenantCalibration(database)
+    calibration = TenantCalibration(database, RECHECK_SECONDS)
     storage = build_storage(settings, clock)
     channels: tuple[Channel, ...] = (
         RestChannel(rules, clock),
@@ -195,14 +198,20 @@ class TenantModels:
         self._rules = rules
         self._shared = providers_from_environment(settings.model_environment)
         self._built: dict[str, ChatModel] = {}
+        self._asked: dict[UUID, tuple[float, ChatModel | None]] = {}
 
     async def for_tenant(self, tenant_id: UUID) -> ChatModel | None:
+        asked = self._asked.get(tenant_id)
+        if asked is not None and monotonic() - asked[0] < RECHECK_SECONDS:
+            return asked[1]
         async with self._database.transaction(Scope(tenant_id)) as session:
             rows = await session.execute(
                 select(ModelProvider).where(ModelProvider.is_active).order_by(ModelProvider.position)
             )
             own = tuple(configure(row.base_url, Secret(row.api_key), row.model) for row in rows.scalars())
-        return self._chain(own or self._shared)
+        chain = self._chain(own or self._shared)
+        self._asked[tenant_id] = monotonic(), chain
+        return chain
 
     def _chain(self, providers: tuple[ProviderConfiguration, ...]) -> ChatModel | None:
         """One chain a configuration, so that its breakers remember and its connections are reused."""
@@ -217,6 +226,7 @@ class TenantModels:
         for model in self._built.values():
             await model.close()
         self._built.clear()
+        self._asked.clear()
 
 
 @asynccontextmanager

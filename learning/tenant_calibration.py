@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from time import monotonic
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select
@@ -21,8 +23,11 @@ MOST_LABELS = 2_000
 class TenantCalibration:
     """Fulfils `desk.ports.Calibration`. A draft is good when it was sent with its meaning unchanged."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, recheck_seconds: float = 0.0) -> None:
+        """`recheck_seconds`: for how long a fit is used before the reviews are looked at again."""
         self._database = database
+        self._recheck_seconds = recheck_seconds
+        self._checked: dict[UUID, float] = {}
         self._fitted: dict[UUID, tuple[str, Calibrator | None]] = {}
 
     def features(self, evidence: Evidence, body: str, writer: str) -> tuple[float, ...]:
@@ -33,12 +38,15 @@ class TenantCalibration:
         return None if calibrator is None else calibrator.probability(features)
 
     async def _calibrator(self, tenant_id: UUID) -> Calibrator | None:
-        """Fitted anew when anything about the reviews has changed since the last draft; None with too few of them."""
+        """Fitted anew when anything about the reviews has changed since it was looked at; None with too few of them."""
+        if monotonic() - self._checked.get(tenant_id, -math.inf) < self._recheck_seconds:
+            return self._fitted[tenant_id][1]
         async with self._database.transaction(Scope(tenant_id)) as session:
             state = await session.execute(select(func.count(Review.id), func.max(Review.updated_at)).where(*_counts()))
             reviewed = str(state.one())
             known = self._fitted.get(tenant_id)
             if known is not None and known[0] == reviewed:
+                self._checked[tenant_id] = monotonic()
                 return known[1]
             rows = await session.execute(
                 select(Draft.features, Review.action, Review.meaning_changed)
@@ -56,6 +64,7 @@ class TenantCalibration:
         if len(labelled) >= ENOUGH_LABELS:
             fitted = Calibrator.fit([features for features, _ in labelled], [good for _, good in labelled])
         self._fitted[tenant_id] = (reviewed, fitted)
+        self._checked[tenant_id] = monotonic()
         return fitted
 
 

@@ -86,6 +86,10 @@ class TenantIndex:
     def nbytes(self) -> int:
         return self.faqs.nbytes + sum(source.nbytes for source in self.sources.values())
 
+    def has_reached(self, sequence: int) -> bool:
+        """Whether everything up to this point of the log is in."""
+        return self._loaded and self.sequence >= sequence
+
     async def refresh(self, session: AsyncSession) -> None:
         """Bring the indexes up to what is committed; one cheap statement when nothing changed."""
         await self.follow(session, await last_sequence(session, self.tenant_id))

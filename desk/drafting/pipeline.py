@@ -127,7 +127,7 @@ class DraftingDesk:
                 confidence=inputs.preferences.confidence,
             )
         )
-        faq = await self._matching_faq(context)
+        faq = await self._matching_faq(context, evidence.index_sequence)
         if faq is not None:
             evidence = with_faq(evidence, faq)
         retrieved = time.perf_counter()
@@ -171,10 +171,10 @@ class DraftingDesk:
             written, evidence, confidence, shown, checks, policy, turns, features, timings, faq, blind_review
         )
 
-    async def _matching_faq(self, context: DraftContext) -> FaqMatch | None:
+    async def _matching_faq(self, context: DraftContext, reached: int) -> FaqMatch | None:
         if not may_answer(context):
             return None
-        match = await self._faqs.answer_for(context.tenant_id, context.subject, context.question)
+        match = await self._faqs.answer_for(context.tenant_id, context.subject, context.question, reached=reached)
         return None if match is None or was_said(match, context) else match
 
     async def _score(

@@ -109,7 +109,13 @@ async def _add_learned(
             ]
             if row is Example:
                 rows = [
-                    Example(id=uuid7(), question=one, answer=_ANSWER, origin="imported", answered_at=now)
+                    Example(
+                        id=uuid7(),
+                        question=one,
+                        answer=f"{_ANSWER} For this one: {_text(random)}",
+                        origin="imported",
+                        answered_at=now,
+                    )
                     for one in questions
                 ]
             else:

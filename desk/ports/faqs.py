@@ -37,8 +37,14 @@ class FaqFound:
 
 
 class FaqLane(Protocol):
-    async def answer_for(self, tenant_id: UUID, subject: str, text: str) -> FaqMatch | None:
-        """The FAQ that is more likely meant than not; None without one. Opens and closes its own transaction."""
+    async def answer_for(
+        self, tenant_id: UUID, subject: str, text: str, *, reached: int | None = None
+    ) -> FaqMatch | None:
+        """The FAQ that is more likely meant than not; None without one. Opens and closes its own transaction.
+
+        With `reached`, the `index_sequence` of evidence just gathered for the tenant, FAQs published since need not be
+        looked for. A FAQ that is found is read again in any case.
+        """
         ...
 
     async def search(self, tenant_id: UUID, query: str, k: int) -> Sequence[FaqFound]:

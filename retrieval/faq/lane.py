@@ -32,22 +32,28 @@ class IndexedFaqLane:
         self._embedder = embedder
         self._indexes = indexes
 
-    async def answer_for(self, tenant_id: UUID, subject: str, text: str) -> FaqMatch | None:
+    async def answer_for(
+        self, tenant_id: UUID, subject: str, text: str, *, reached: int | None = None
+    ) -> FaqMatch | None:
         """A message is asked for twice, with its subject and without: a subject often only says "Question"."""
         questions = _questions(subject, text)
+        index = self._indexes.of(tenant_id)
+        if reached is None or not index.has_reached(reached):
+            async with self._database.transaction(Scope(tenant_id)) as session:
+                await index.refresh(session)
+        if not len(index.faqs):
+            return None
         vectors = await self._embedder.embed(questions)
         verdicts: list[tuple[UUID, Verdict]] = []
+        for question, vector in zip(questions, vectors, strict=True):
+            found = index.faqs.search(question, vector, _COMPARED)
+            verdict = judge(question, found, self._embedder.model)
+            if verdict is not None:
+                verdicts.append((found[0].faq_id, verdict))
+        if not verdicts:
+            return None
+        faq_id, verdict = _agreed(verdicts, subject)
         async with self._database.transaction(Scope(tenant_id)) as session:
-            index = self._indexes.of(tenant_id)
-            await index.refresh(session)
-            for question, vector in zip(questions, vectors, strict=True):
-                found = index.faqs.search(question, vector, _COMPARED)
-                verdict = judge(question, found, self._embedder.model)
-                if verdict is not None:
-                    verdicts.append((found[0].faq_id, verdict))
-            if not verdicts:
-                return None
-            faq_id, verdict = _agreed(verdicts, subject)
             row = await session.execute(select(Faq).where(Faq.id == faq_id, Faq.state == "published"))
             faq = row.scalar_one_or_none()
         return None if faq is None else _match(faq, verdict)
