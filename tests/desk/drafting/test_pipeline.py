@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -88,7 +90,8 @@ async def the_draft(database: Database, actor: Actor) -> Draft:
 
 async def tenant_with_knowledge(database: Database) -> Actor:
     actor = await new_owner(database)
-    await Desk(database).add(actor.scope, "backups.md", BACKUPS)
+    with tempfile.TemporaryDirectory() as folder:
+        await Desk(database, Path(folder)).add(actor.scope, "backups.md", BACKUPS)
     return actor
 
 
