@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from desk.accounts.tenants import new_signing_secret
 from desk.egress import EgressRules
 from desk.errors import InvalidInputError, NotFoundError
+from desk.inbound.watches import follow_switch
 from desk.models import Connection
 from desk.paging import Page, read_page
 from desk.plain_text import clean_line
@@ -79,6 +80,8 @@ async def change_connection(
         connection.is_active = change.active
     connection.configuration = configuration
     await session.flush()
+    if change.active is not UNSET:
+        await follow_switch(session, connection)
     return connection
 
 

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 from connectors.email.addresses import message_id, reply_address
 from connectors.email.composing import compose, recipient_of
 from connectors.email.incoming import parse_mail
 from connectors.email.mailbox import Mailbox, MailboxFeed, find_sent, look_around, open_mailbox, save_sent
-from connectors.email.oauth import TokenSource
+from connectors.email.oauth import TokenSource, consent_address
 from connectors.email.settings import EmailSettings, configure, read_settings
 from connectors.email.submission import signed_in, submit
 from desk.egress import EgressRules
@@ -46,7 +47,7 @@ class EmailChannel:
     ) -> None:
         self._rules = rules
         self._look_up_after_seconds = look_up_after_seconds
-        self.tokens = TokenSource(rules, clock, store, token_address)
+        self._tokens = TokenSource(rules, clock, store, token_address)
 
     @property
     def kind(self) -> str:
@@ -102,12 +103,19 @@ class EmailChannel:
             return (HealthCheck("settings", passed=False, detail=error.detail),)
         return (await self._check_imap(settings, connection), await self._check_smtp(settings, connection))
 
-    def trial(self, connection: ConnectionDetails, delivery_id: Any) -> Mapping[str, Any]:
+    def trial(self, connection: ConnectionDetails, delivery_id: UUID) -> Mapping[str, Any]:
         """A recipient for a test: the connection's own address, by the reply address where replies use one."""
         settings = read_settings(connection.settings)
         if not settings.plus_addresses:
             return {"email": settings.address}
         return {"email": reply_address(settings, connection.connection_id, delivery_id)}
+
+    def consent_address(self, connection: ConnectionDetails, *, redirect: str, state: str, verifier: str) -> str:
+        return consent_address(read_settings(connection.settings), redirect, state, verifier)
+
+    async def finish_consent(self, connection: ConnectionDetails, *, code: str, verifier: str, redirect: str) -> None:
+        settings = _settings(connection.settings)
+        await self._tokens.finish_consent(settings, connection, code=code, verifier=verifier, redirect=redirect)
 
     async def _check_imap(self, settings: EmailSettings, connection: ConnectionDetails) -> HealthCheck:
         try:
@@ -135,7 +143,7 @@ class EmailChannel:
         except ChannelError as error:
             if error.reason != "sign_in" or not token:
                 raise
-            token = await self.tokens.access_token(settings, connection, refused=token)
+            token = await self._tokens.access_token(settings, connection, refused=token)
             opened = open_mailbox(settings, self._rules, token)
             mailbox = await opened.__aenter__()
         try:
@@ -144,7 +152,7 @@ class EmailChannel:
             await opened.__aexit__(None, None, None)
 
     async def _token(self, settings: EmailSettings, connection: ConnectionDetails) -> str:
-        return "" if settings.sign_in == "password" else await self.tokens.access_token(settings, connection)
+        return "" if settings.sign_in == "password" else await self._tokens.access_token(settings, connection)
 
     async def _look_up(
         self, settings: EmailSettings, connection: ConnectionDetails, name: str, why: str

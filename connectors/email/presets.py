@@ -23,19 +23,9 @@ class Preset:
     smtp_security: Security = "tls"
     saves_sent: bool = False
     """The provider puts what it sends into the Sent folder by itself."""
-    hint: str = ""
 
 
-_APP_PASSWORD = "Use an app password: the account's own password does not open the mailbox."  # noqa: S105 - a hint
-
-GOOGLE = Preset(
-    "Google",
-    "imap.gmail.com",
-    "smtp.gmail.com",
-    sign_in="google",
-    saves_sent=True,
-    hint="Sign in with Google, or choose a password and enter an app password.",
-)
+GOOGLE = Preset("Google", "imap.gmail.com", "smtp.gmail.com", sign_in="google", saves_sent=True)
 MICROSOFT = Preset(
     "Microsoft 365",
     "outlook.office365.com",
@@ -44,28 +34,18 @@ MICROSOFT = Preset(
     smtp_port=587,
     smtp_security="starttls",
     saves_sent=True,
-    hint="Microsoft opens mailboxes by OAuth only.",
 )
 _OTHERS = {
     ("icloud.com", "me.com", "mac.com"): Preset(
-        "iCloud",
-        "imap.mail.me.com",
-        "smtp.mail.me.com",
-        smtp_port=587,
-        smtp_security="starttls",
-        hint=_APP_PASSWORD,
+        "iCloud", "imap.mail.me.com", "smtp.mail.me.com", smtp_port=587, smtp_security="starttls"
     ),
     ("yahoo.com", "ymail.com", "yahoo.de", "yahoo.co.uk"): Preset(
-        "Yahoo", "imap.mail.yahoo.com", "smtp.mail.yahoo.com", saves_sent=True, hint=_APP_PASSWORD
+        "Yahoo", "imap.mail.yahoo.com", "smtp.mail.yahoo.com", saves_sent=True
     ),
-    ("fastmail.com", "fastmail.fm"): Preset("Fastmail", "imap.fastmail.com", "smtp.fastmail.com", hint=_APP_PASSWORD),
-    ("zoho.com", "zohomail.com"): Preset("Zoho Mail", "imap.zoho.com", "smtp.zoho.com", hint=_APP_PASSWORD),
-    ("gmx.de", "gmx.net"): Preset(
-        "GMX", "imap.gmx.net", "mail.gmx.net", hint="IMAP has to be switched on in the settings of GMX first."
-    ),
-    ("web.de",): Preset(
-        "WEB.DE", "imap.web.de", "smtp.web.de", hint="IMAP has to be switched on in the settings of WEB.DE first."
-    ),
+    ("fastmail.com", "fastmail.fm"): Preset("Fastmail", "imap.fastmail.com", "smtp.fastmail.com"),
+    ("zoho.com", "zohomail.com"): Preset("Zoho Mail", "imap.zoho.com", "smtp.zoho.com"),
+    ("gmx.de", "gmx.net"): Preset("GMX", "imap.gmx.net", "mail.gmx.net"),
+    ("web.de",): Preset("WEB.DE", "imap.web.de", "smtp.web.de"),
     ("mailbox.org",): Preset("mailbox.org", "imap.mailbox.org", "smtp.mailbox.org"),
     ("posteo.de", "posteo.net"): Preset("Posteo", "posteo.de", "posteo.de"),
 }
@@ -77,12 +57,6 @@ _BY_DOMAIN = {
 
 
 def preset_for(address: str) -> Preset:
-    """For a domain of one's own a guess that most hosts fulfil, to be looked at by a person."""
+    """For a domain of one's own a guess that many hosts fulfil, to be looked at by a person."""
     domain = address.rpartition("@")[2].strip().lower()
-    return _BY_DOMAIN.get(domain) or Preset(
-        "",
-        f"imap.{domain}",
-        f"smtp.{domain}",
-        hint="These names are a guess from the domain; your provider's pages have the right ones. A domain whose mail "
-        "is with Google or Microsoft signs in with them.",
-    )
+    return _BY_DOMAIN.get(domain) or Preset(domain, f"imap.{domain}", f"smtp.{domain}")

@@ -9,7 +9,6 @@ from uuid import UUID
 from litestar import Controller, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
-from msgspec import UNSET
 
 from desk.accounts.identity import Actor, Permission
 from desk.accounts.providers import (
@@ -29,7 +28,6 @@ from desk.connections import (
     renew_signing_secret,
 )
 from desk.egress import EgressRules
-from desk.inbound.connecting import switch_connection
 from desk.installation import Installation
 from desk.models import Connection, ModelProvider
 from desk.paging import STANDARD_PAGE
@@ -99,10 +97,7 @@ class ConnectionController(Controller):
         """Change what is given and leave the rest."""
         rules = EgressRules(frozenset(installation.settings.egress_allowed_hosts))
         async with installation.database.transaction(actor.scope) as session:
-            connection = await change_connection(session, connection_id, data, rules)
-            if data.active is not UNSET:
-                await switch_connection(session, installation.channels, connection)
-            return connection_answer(connection)
+            return connection_answer(await change_connection(session, connection_id, data, rules))
 
     @post("/{connection_id:uuid}/signing-secret", status_code=200)
     async def renew_secret(

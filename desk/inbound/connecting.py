@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -20,7 +20,7 @@ from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database, wake
 from desk.errors import ConflictError, InvalidInputError, NotFoundError
 from desk.inbound.receiving import details_of
-from desk.inbound.watching import stop_watching, watch_from_now
+from desk.inbound.watches import watch_from_now
 from desk.models import Connection, ConnectionWatch, Delivery, InboxEntry
 from desk.paging import Page, read_page
 from desk.plain_text import clean_line
@@ -28,10 +28,12 @@ from desk.ports import (
     Channel,
     ConfiguredChannel,
     ConnectionDetails,
+    ConsentChannel,
     HealthCheck,
     InboundChannel,
     OutgoingReply,
     SendOutcome,
+    TriedChannel,
     WatchedChannel,
 )
 
@@ -41,15 +43,6 @@ TRIAL_SUBJECT = "Test from Draftdesk"
 TRIAL_BODY = (
     "This is a test. When it has come back to the desk, messages go out and come in.\n\nNobody has to answer it."
 )
-
-
-@runtime_checkable
-class TriedChannel(Protocol):
-    """A channel that can send a message to itself."""
-
-    def trial(self, connection: ConnectionDetails, delivery_id: UUID) -> Mapping[str, Any]:
-        """The recipient of a test message."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +121,6 @@ async def configure_connection(
     return connection
 
 
-async def switch_connection(session: AsyncSession, channels: Mapping[str, Channel], connection: Connection) -> None:
-    """Begin or end to look at the other side, after the connection was switched on or off."""
-    if connection.is_active and isinstance(channels.get(connection.channel), WatchedChannel):
-        await watch_from_now(session, connection)
-    else:
-        await stop_watching(session, connection.id)
-
-
 async def check_connection(
     database: Database, actor: Actor, channels: Mapping[str, Channel], connection_id: UUID
 ) -> tuple[HealthCheck, ...]:
@@ -144,6 +129,18 @@ async def check_connection(
         connection = await get_connection(session, connection_id)
         channel, details = channels[connection.channel], details_of(connection)
     return await channel.check(details)
+
+
+async def consenting(
+    session: AsyncSession, channels: Mapping[str, Channel], connection_id: UUID
+) -> tuple[ConsentChannel, ConnectionDetails]:
+    """Of a connection that may sign in by OAuth. Raises NotFoundError, InvalidInputError."""
+    connection = await get_connection(session, connection_id)
+    channel = channels[connection.channel]
+    if not isinstance(channel, ConsentChannel):
+        msg = f"a connection of the channel '{connection.channel}' is not signed in that way"
+        raise InvalidInputError(msg)
+    return channel, details_of(connection)
 
 
 async def send_trial(

@@ -12,15 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
-from uuid_utils.compat import uuid7
+from sqlalchemy import select
 
 from desk.accounts.identity import Actor
 from desk.connections import get_connection
 from desk.db.leases import Claim, LostLeaseError, claim_these, database_time, due_in, finish, hold
-from desk.db.tenancy import session_scope
 from desk.db.unit_of_work import Database, announce, wake
 from desk.errors import ChannelError, ConflictError, InvalidInputError
 from desk.inbound.receiving import details_of, receive
@@ -162,43 +158,3 @@ class WatchDesk:
                 watch.attempts = 0
                 await due_in(session, watch, 0)
                 wake(session, "connection_watches")
-
-
-async def watch_from_now(session: AsyncSession, connection: Connection, *, anew: bool = False) -> None:
-    """Look at the connection at once, with the settings it has now. Whoever watches it finds the lease gone.
-
-    `anew` forgets how far it was read, as when it leads to another mailbox.
-    """
-    await session.execute(
-        insert(ConnectionWatch)
-        .values(
-            id=uuid7(),
-            tenant_id=session_scope(session.sync_session).tenant_id,
-            connection_id=connection.id,
-            cursor={},
-            failures=0,
-            tried={},
-        )
-        .on_conflict_do_nothing(constraint="uq_connection_watches_connection_id")
-    )
-    found = await session.execute(
-        select(ConnectionWatch).where(ConnectionWatch.connection_id == connection.id).with_for_update()
-    )
-    watch = found.scalar_one()
-    watch.fence += 1
-    watch.failures, watch.attempts, watch.error_reason, watch.last_error = 0, 0, None, None
-    if anew:
-        watch.cursor = {}
-    if connection.is_active:
-        await due_in(session, watch, 0)
-    else:
-        finish(watch)
-    wake(session, "connection_watches")
-
-
-async def stop_watching(session: AsyncSession, connection_id: UUID) -> None:
-    await session.execute(
-        update(ConnectionWatch)
-        .where(ConnectionWatch.connection_id == connection_id)
-        .values(due_at=None, lease_until=None, fence=ConnectionWatch.fence + 1)
-    )

@@ -14,6 +14,7 @@ from desk.ports.faqs import FaqFound, FaqLane, FaqMatch
 from desk.ports.inbound import (
     Batch,
     ConfiguredChannel,
+    ConsentChannel,
     CredentialStore,
     DeliveryReport,
     Feed,
@@ -24,6 +25,7 @@ from desk.ports.inbound import (
     InboundMessage,
     RawMessage,
     Sender,
+    TriedChannel,
     WatchedChannel,
 )
 from desk.ports.language_models import ChatModel, ChatModels, ChatReply, ChatRequest, ChatTurn, ModelAttempt
@@ -62,6 +64,7 @@ __all__ = [
     "ConfidenceSettings",
     "ConfiguredChannel",
     "ConnectionDetails",
+    "ConsentChannel",
     "CredentialStore",
     "DeliveryReport",
     "DocumentIndexer",
@@ -102,5 +105,6 @@ __all__ = [
     "Storage",
     "StoredHead",
     "Vectors",
+    "TriedChannel",
     "WatchedChannel",
 ]

@@ -160,6 +160,28 @@ class WatchedChannel(InboundChannel, Protocol):
         ...
 
 
+@runtime_checkable
+class TriedChannel(Protocol):
+    """A channel that can send a message to itself."""
+
+    def trial(self, connection: ConnectionDetails, delivery_id: UUID) -> Mapping[str, Any]:
+        """The recipient of a test message."""
+        ...
+
+
+@runtime_checkable
+class ConsentChannel(Protocol):
+    """A channel that an admin allows in on the other side's own page (OAuth, RFC 6749 section 4.1)."""
+
+    def consent_address(self, connection: ConnectionDetails, *, redirect: str, state: str, verifier: str) -> str:
+        """Where the admin is sent. Raises InvalidInputError."""
+        ...
+
+    async def finish_consent(self, connection: ConnectionDetails, *, code: str, verifier: str, redirect: str) -> None:
+        """Keep what the code is worth. Raises ChannelError."""
+        ...
+
+
 class CredentialStore(Protocol):
     """Where a channel keeps credentials that it has to renew by itself."""
 
@@ -175,6 +197,7 @@ class CredentialStore(Protocol):
 __all__ = [
     "Batch",
     "ConfiguredChannel",
+    "ConsentChannel",
     "CredentialStore",
     "DeliveryReport",
     "Feed",
@@ -185,5 +208,6 @@ __all__ = [
     "InboundMessage",
     "RawMessage",
     "Sender",
+    "TriedChannel",
     "WatchedChannel",
 ]
