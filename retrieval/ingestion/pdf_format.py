@@ -64,7 +64,8 @@ def _opened(raw: bytes) -> pdfium.PdfDocument:
 def _pages(document: pdfium.PdfDocument, count: int) -> tuple[list[list[Line]], int]:
     """The lines of each page, and how many pages could not be opened."""
     reader, pages, unreadable = PageLines(), list[list[Line]](), 0
-    has_form: bool = document.get_formtype() != pdfium_c.FORMTYPE_NONE
+    form: Any = document.get_formtype()
+    has_form = form != pdfium_c.FORMTYPE_NONE
     for number in range(count):
         try:
             page = document[number]

@@ -174,7 +174,7 @@ class _Layout:
         text = lines[0].text
         for before, line in pairwise(lines):
             width = max(1.0, margin - min(before.left, line.left))
-            if text.endswith(("\ufffe", "\x02", "\xad")):
+            if text.endswith("\xad"):
                 text = text[:-1] + line.text
             elif text.endswith(("-", "\u2010")) and not text.endswith((" -", "--")) and line.text[:1].isalpha():
                 text = self._dehyphenated(text, line.text)

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import pypdfium2.raw as pdfium_c
@@ -16,7 +17,9 @@ _FORCE_BOLD: Final = 1 << 18
 """PDF 32000-1, table 123: font descriptor flags."""
 _BOLD_NAME = re.compile(rb"bold|black|heavy|-bd|cmbx|medi\b", re.IGNORECASE)
 _FONT_NAME_BYTES = 128
-_LINE_END = re.compile(r"\r\n|\r|\n")
+_CUT_WORD: Final = "\ufffe"
+"""What PDFium gives for a hyphen at the end of a line; it leaves out the line break behind it."""
+_LINE_END = re.compile(rf"\r\n|\r|\n|(?<={_CUT_WORD})(?![\r\n])")
 _ALEF_LAM: Final = re.compile("[\u0622\u0623\u0625\u0627]\u0644")
 _SCRIPTS_MEET: Final = re.compile(r"(?<=[\u0590-\u08ff])(?=[A-Za-z])|(?<=[A-Za-z])(?=[\u0590-\u08ff])")
 """PDFium loses the space where right-to-left and left-to-right words meet."""
@@ -53,7 +56,7 @@ class PageLines:
     def read(self, page: Any, number: int) -> list[Line]:
         text_page = page.get_textpage()
         try:
-            return list(self._lines(page, text_page, number))
+            return _downwards(list(self._lines(page, text_page, number)))
         finally:
             text_page.close()
 
@@ -74,7 +77,8 @@ class PageLines:
                     first, last = _utf16_index(text, first), _utf16_index(text, last)
                 yield self._line(text_page, stripped, number, first, last, bounds)
             start += len(part)
-            start += 2 if text.startswith("\r\n", start) else 1
+            if not part.endswith(_CUT_WORD) or text.startswith(("\r", "\n"), start):
+                start += 2 if text.startswith("\r\n", start) else 1
 
     def _line(
         self, text_page: Any, text: str, number: int, first: int, last: int, bounds: tuple[float, float, float, float]
@@ -90,7 +94,7 @@ class PageLines:
         height = page[3] - page[1]
         bold, fixed = self._print(raw, first_character)
         return Line(
-            text=_SCRIPTS_MEET.sub(" ", text),
+            text=_SCRIPTS_MEET.sub(" ", text.replace(_CUT_WORD, "-")),
             page=number,
             left=min(begin[0], end[0]),
             right=max(begin[2], end[2]),
@@ -121,6 +125,14 @@ class PageLines:
         flags = self._flags.value if size else 0
         bold = bool(flags & _FORCE_BOLD) or (0 < size <= _FONT_NAME_BYTES and bool(_BOLD_NAME.search(self._name.value)))
         return bold, bool(flags & _FIXED_PITCH)
+
+
+def _downwards(lines: list[Line]) -> list[Line]:
+    """PDFium gives the lines of a page that lies on its side from the last to the first."""
+    steps = [before.bottom - line.bottom for before, line in pairwise(lines)]
+    near = [step for step, line in zip(steps, lines, strict=False) if 0.5 * line.height < abs(step) < 3 * line.height]
+    upwards = sum(step < 0 for step in near)
+    return lines[::-1] if upwards > 2 * (len(near) - upwards) else lines
 
 
 def _turned(box: tuple[float, float, float, float], quarter: int) -> tuple[float, float, float, float]:
