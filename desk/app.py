@@ -17,6 +17,7 @@ from desk.accounts.identity import Actor
 from desk.accounts.sessions import STORE, session_config, session_store
 from desk.api import api_router
 from desk.api.widget import WidgetController
+from desk.api.widget_attachments import WidgetAttachmentController
 from desk.api.widget_conversations import WidgetConversationController
 from desk.api.widget_reception import RECEPTION, Reception
 from desk.installation import Installation
@@ -66,6 +67,7 @@ def create_app(
             api_router(settings.maximum_upload_bytes, settings.maximum_attachment_bytes),
             WidgetController,
             WidgetConversationController,
+            WidgetAttachmentController,
             HealthController,
             metrics,
             Router("/", route_handlers=[FileController], request_max_body_size=settings.maximum_attachment_bytes),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from litestar.types import ControllerRouterHandler
 
 from ui.pages.faqs import Faqs, OneFaq
+from ui.pages.files import ComposerFiles
 from ui.pages.knowledge import Knowledge, OneDocument
 from ui.pages.learned import Corrections, Examples
 from ui.pages.live import live
@@ -40,6 +41,7 @@ def page_handlers() -> Sequence[ControllerRouterHandler]:
         Tickets,
         Replying,
         Deliveries,
+        ComposerFiles,
         Knowledge,
         OneDocument,
         Faqs,

@@ -56,6 +56,8 @@ class WidgetController(Controller):
             form_required=set_by_tenant.form_required,
             suggest_faqs=set_by_tenant.suggest_faqs,
             longest_message=set_by_tenant.longest_message,
+            largest_file=installation.settings.maximum_attachment_bytes,
+            most_files=installation.settings.maximum_attachments,
             is_away=not is_open(set_by_tenant, installation.clock.now()),
         )
 

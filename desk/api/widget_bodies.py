@@ -38,6 +38,7 @@ class AskedMessage(Asked):
     name: str = ""
     email: str = ""
     wants_person: bool = False
+    attachments: list[UUID] = msgspec.field(default_factory=list[UUID])
 
 
 class AskedRead(Asked):
@@ -66,6 +67,9 @@ class Appearance(Answer):
     form_required: bool
     suggest_faqs: bool
     longest_message: int
+    largest_file: int
+    """Bytes."""
+    most_files: int
     is_away: bool
 
 

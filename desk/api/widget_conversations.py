@@ -15,6 +15,8 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from desk.api.widget_bodies import AskedContact, AskedMessage, AskedRating, AskedRead, ConversationsAnswer, TakenAnswer
 from desk.api.widget_reception import DEPENDENCIES, OPTIONS, Reception
+from desk.attachments.kept import AttachmentLimits
+from desk.attachments.threads import checked_ids
 from desk.installation import Installation
 from desk.web.widget_door import PREFIX
 from desk.widget.access import VisitorClaim, Widget
@@ -73,6 +75,7 @@ class WidgetConversationController(Controller):
             page_title=data.page_title,
             said=Particulars(data.name, data.email),
             wants_person=data.wants_person,
+            attachments=checked_ids(data.attachments, AttachmentLimits.of(installation.settings)),
         )
         address = hashed_address(installation.settings.secret_key, reception.address(request))
         taken = await take_message(installation.database, widget, claim, new, address)

@@ -25,7 +25,7 @@ from desk.plain_text import clean_line
 from desk.ports import SignedAddress, Storage
 from desk.tickets.view import get_ticket
 
-MOST_LOOSE = 50
+MOST_LOOSE = 20
 """Files that one visitor may have uploaded and not sent; older ones are swept away within a day."""
 
 

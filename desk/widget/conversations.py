@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit, urlunsplit
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from desk import events
+from desk.attachments.threads import attach_visitors_files
 from desk.chat.answering import add_live_message, title_of
 from desk.chat.handover import hand_over
 from desk.chat.sessions import public_messages
@@ -55,6 +57,8 @@ class WidgetMessage:
     page_title: str = ""
     said: Particulars = field(default_factory=Particulars)
     wants_person: bool = False
+    attachments: Sequence[UUID] = ()
+    """Uploaded by this visitor before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ async def take_message(
         chat, ticket = await _conversation(session, widget, visitor, new, body)
         customer = await session.get_one(Customer, visitor.customer_id)
         message = await add_live_message(session, ticket, customer, body, client_id=str(new.client_message_id))
+        await attach_visitors_files(session, message, claim.visitor_id, new.attachments)
         chat.read_seq = message.seq
         await note_read(session, chat, message.seq)
         if new.wants_person:

@@ -26,6 +26,7 @@ from desk.models import ChatSession, Message, Ticket, User, Visitor
 from desk.plain_text import excerpt
 from desk.widget.access import Widget
 from desk.widget.configuration import is_open
+from desk.widget.files import VisibleFile, visible_files
 
 LONGEST_PREVIEW = 100
 MOST_CONVERSATIONS = 20
@@ -46,6 +47,7 @@ class VisibleMessage(msgspec.Struct, frozen=True):
     """Of the person who answered, where the tenant shows names; else empty."""
     client_message_id: str | None
     sources: tuple[VisibleSource, ...]
+    files: tuple[VisibleFile, ...]
 
 
 class VisibleState(msgspec.Struct, frozen=True):
@@ -126,6 +128,7 @@ async def visible_message(session: AsyncSession, widget: Widget, row: Message) -
         name=await _person(session, row) if author == "person" and widget.configuration.show_agent_names else "",
         client_message_id=row.external_id if author == "visitor" else None,
         sources=await _sources(session, row) if author == "machine" and widget.configuration.show_sources else (),
+        files=await visible_files(session, row),
     )
 
 

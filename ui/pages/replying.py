@@ -21,7 +21,7 @@ from desk.tickets import draft_view, ticket_view
 from desk.web.permissions import needs
 from ui.pages.asked import asked_filter
 from ui.pages.shell import part_of_page
-from ui.pages.tickets import Toast, go_to, next_ticket, refreshed, ticket_pane
+from ui.pages.tickets import Toast, asked_files, go_to, next_ticket, refreshed, ticket_pane
 from ui.presenting.learning import shown_learning
 from ui.presenting.queue import query_of
 from ui.presenting.ticket import seen_of
@@ -35,6 +35,8 @@ class ReplyForm(msgspec.Struct):
     seen: str = ""
     """How the conversation looked to whoever wrote this (`ui.presenting.ticket.seen_of`)."""
     resolve: str = ""
+    attachments: str = ""
+    """Ids, comma separated."""
 
 
 class RejectionForm(msgspec.Struct):
@@ -174,7 +176,7 @@ async def _check_seen(installation: Installation, actor: Actor, ticket_id: UUID,
 
 async def _send(installation: Installation, actor: Actor, ticket_id: UUID, form: ReplyForm) -> tuple[Delivery, str]:
     """The outbox row, and what will be learned from it, in words."""
-    undo = installation.settings.undo_seconds
+    undo, files = installation.settings.undo_seconds, asked_files(installation, form.attachments)
     if form.draft_id:
         approval = await approve(
             installation.database,
@@ -185,6 +187,7 @@ async def _send(installation: Installation, actor: Actor, ticket_id: UUID, form:
             based_on_seq=form.based_on_seq,
             resolve=bool(form.resolve),
             undo_seconds=undo,
+            attachments=files,
         )
         return approval.delivery, {"example": "Learns an example.", "correction": "Learns a correction."}.get(
             approval.learned, ""
@@ -197,6 +200,7 @@ async def _send(installation: Installation, actor: Actor, ticket_id: UUID, form:
         based_on_seq=form.based_on_seq,
         resolve=bool(form.resolve),
         undo_seconds=undo,
+        attachments=files,
     )
     return delivery, "Learns your reply as an example."
 

@@ -18,9 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.accounts.identity import Actor, Permission
 from desk.accounts.users import user_names
+from desk.attachments.kept import AttachmentLimits
+from desk.attachments.threads import checked_ids, files_in_composer
 from desk.chat.presence import note_gone, note_seen
 from desk.conversation import LIVE_CHANNELS
 from desk.db.unit_of_work import announce
+from desk.errors import InvalidInputError
 from desk.escalation import escalate_ticket
 from desk.installation import Installation
 from desk.intake import add_note
@@ -31,10 +34,11 @@ from ui.pages.asked import asked_filter
 from ui.pages.queue import shown_queue
 from ui.pages.shell import part_of_page, shell, wants_part, whole_page
 from ui.presenting.draft_card import DraftCard, draft_card
+from ui.presenting.files import ShownFile, shown_files
 from ui.presenting.queue import query_of
 from ui.presenting.ticket import ShownTicket, shown_ticket
 
-PARTS = ("head", "thread", "draft", "side")
+PARTS = ("head", "thread", "draft", "composer_files", "side")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class Shown:
     ticket: ShownTicket
     draft: DraftCard
     has_model: bool
+    files: list[ShownFile]
+    """Of the reply that is being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,8 @@ class ChangeForm(msgspec.Struct):
 
 class NoteForm(msgspec.Struct):
     body: str = ""
+    attachments: str = ""
+    """Ids, comma separated."""
 
 
 class EscalationForm(msgspec.Struct):
@@ -135,7 +143,7 @@ class Tickets(Controller):
         actor: NamedDependency[Actor],
         installation: NamedDependency[Installation],
     ) -> Template:
-        await add_note(installation.database, actor, ticket_id, data.body)
+        await add_note(installation.database, actor, ticket_id, data.body, asked_files(installation, data.attachments))
         rendered = await refreshed(request, installation, actor, ticket_id)
         rendered.headers["Desk-Ticket"] = str(ticket_id)
         return rendered
@@ -186,19 +194,26 @@ class Tickets(Controller):
 
 
 def fields(shown: Shown) -> dict[str, Any]:
-    return {"ticket": shown.ticket, "draft": shown.draft, "has_model": shown.has_model}
+    return {
+        "ticket": shown.ticket,
+        "draft": shown.draft,
+        "has_model": shown.has_model,
+        "files": shown.files,
+        "files_of": shown.ticket.id,
+    }
 
 
 async def read_ticket(installation: Installation, actor: Actor, ticket_id: UUID, wanted: TicketFilter) -> Shown:
     """Raises NotFoundError."""
     async with installation.database.transaction(actor.scope) as session:
         view = await ticket_view(session, ticket_id)
+        files = await files_in_composer(session, ticket_id, actor.user_id)
         examples = await _tickets_of_examples(session, view)
     people = await user_names(installation.database, actor.scope)
     now = installation.clock.now()
     card = draft_card(view.ticket, view.current_draft, view.deliveries, now, examples)
     has_model = await installation.models.for_tenant(actor.tenant_id) is not None
-    return Shown(shown_ticket(view, people, actor, query_of(wanted), now), card, has_model)
+    return Shown(shown_ticket(view, people, actor, query_of(wanted), now), card, has_model, shown_files(files))
 
 
 async def _tickets_of_examples(session: AsyncSession, view: TicketView) -> dict[UUID, UUID]:
@@ -264,6 +279,16 @@ async def go_to(
         address = f"/queue/{wanted.view}?{query_of(wanted, view=None)}"
     rendered.headers |= {"HX-Push-Url": address, "HX-Retarget": "#pane", "HX-Reswap": "outerHTML"}
     return rendered
+
+
+def asked_files(installation: Installation, given: str) -> Sequence[UUID]:
+    """Raises InvalidInputError."""
+    try:
+        ids = [UUID(each) for each in given.split(",") if each]
+    except ValueError as error:
+        msg = "these are no files of this ticket"
+        raise InvalidInputError(msg) from error
+    return checked_ids(ids, AttachmentLimits.of(installation.settings))
 
 
 def _change(form: ChangeForm) -> TicketChange:

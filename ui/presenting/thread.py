@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from desk.models import Delivery, Message, TicketEvent
+from desk.models import Attachment, Delivery, Message, TicketEvent
 from desk.policy.decide import REASON_TEXTS
+from ui.presenting.files import ShownFile, shown_files
 from ui.presenting.texts import Piece, linked
 from ui.presenting.words import STATUSES
 
@@ -22,6 +23,7 @@ class ShownMessage:
     label: str
     moment: datetime
     pieces: list[Piece]
+    files: list[ShownFile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class OpenReply:
     may_undo: bool
     is_undecided: bool
     is_problem: bool
+    files: list[ShownFile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,9 @@ class HistoryEntry:
     moment: datetime
 
 
-def shown_message(message: Message, customer_name: str, people: Mapping[UUID, str]) -> ShownMessage:
+def shown_message(
+    message: Message, customer_name: str, people: Mapping[UUID, str], files: Sequence[Attachment] = ()
+) -> ShownMessage:
     labels = {"note": "Internal note", "machine": "Sent automatically"}
     names = {"customer": message.author_name or customer_name, "machine": "Draftdesk"}
     return ShownMessage(
@@ -58,6 +63,7 @@ def shown_message(message: Message, customer_name: str, people: Mapping[UUID, st
         label=labels.get(message.author, ""),
         moment=message.sent_at,
         pieces=linked(message.body),
+        files=shown_files(files),
     )
 
 
@@ -66,17 +72,24 @@ def _person(user_id: UUID | None, label: str, people: Mapping[UUID, str]) -> str
     return known or label or "Agent"
 
 
-def open_replies(deliveries: Sequence[Delivery], people: Mapping[UUID, str], now: datetime) -> list[OpenReply]:
+def open_replies(
+    deliveries: Sequence[Delivery],
+    people: Mapping[UUID, str],
+    now: datetime,
+    files: Mapping[UUID, Sequence[Attachment]],
+) -> list[OpenReply]:
     """`deliveries` newest first. A failed one shows only while nothing newer stands in its place."""
     shown = [
         delivery
         for index, delivery in enumerate(deliveries)
         if delivery.state in {"pending", "sending", "uncertain"} or (delivery.state == "failed" and index == 0)
     ]
-    return [_open_reply(delivery, people, now) for delivery in reversed(shown)]
+    return [_open_reply(delivery, people, now, files.get(delivery.id, ())) for delivery in reversed(shown)]
 
 
-def _open_reply(delivery: Delivery, people: Mapping[UUID, str], now: datetime) -> OpenReply:
+def _open_reply(
+    delivery: Delivery, people: Mapping[UUID, str], now: datetime, files: Sequence[Attachment]
+) -> OpenReply:
     waits = delivery.state == "pending" and delivery.undo_until > now
     return OpenReply(
         id=delivery.id,
@@ -89,6 +102,7 @@ def _open_reply(delivery: Delivery, people: Mapping[UUID, str], now: datetime) -
         may_undo=waits,
         is_undecided=delivery.state in {"uncertain", "failed"},
         is_problem=delivery.state in {"uncertain", "failed"},
+        files=shown_files(files),
     )
 
 

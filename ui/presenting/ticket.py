@@ -80,7 +80,7 @@ def shown_ticket(view: TicketView, people: dict[UUID, str], actor: Actor, query:
     """`query` is the filter of the list the ticket was opened from."""
     ticket, customer = view.ticket, view.customer
     name = customer.name or customer.email or "Unknown customer"
-    replies = open_replies(view.deliveries, people, now)
+    replies = open_replies(view.deliveries, people, now, view.outgoing_files)
     return ShownTicket(
         id=ticket.id,
         title=f"#{ticket.number} {ticket.subject or 'No subject'}",
@@ -99,7 +99,7 @@ def shown_ticket(view: TicketView, people: dict[UUID, str], actor: Actor, query:
         customer=ShownCustomer(name, customer.email or ""),
         visit=_visit(view),
         recipient=_recipient(view, name),
-        messages=[shown_message(message, name, people) for message in view.messages],
+        messages=[shown_message(message, name, people, view.files.get(message.id, ())) for message in view.messages],
         open_replies=replies,
         earlier=[
             EarlierTicket(

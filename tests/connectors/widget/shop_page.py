@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-STRICT = "default-src 'none'; script-src {desk}; connect-src {desk}; require-trusted-types-for 'script'"
+STRICT = "default-src 'none'; script-src {desk}; connect-src {desk}; img-src {desk}; require-trusted-types-for 'script'"
 
 
 @dataclass

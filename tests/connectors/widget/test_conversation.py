@@ -16,6 +16,7 @@ from desk.installation import Installation
 from desk.models import ChatSession, Connection, Customer, Message, Ticket
 from desk.models import Visitor as VisitorRow
 from desk.widget import visible
+from desk.widget.files import VisibleFile
 from tests.connectors.widget.conftest import Visitor, following
 from tests.desk.api.world import call, close_undo_windows, do_due_work
 from tests.desk.conftest import Client, Person
@@ -194,13 +195,14 @@ def test_the_fields_that_a_visitor_may_see_are_these_and_no_others() -> None:
     """Whoever adds one has to come here and say that strangers may read it."""
     structs = [
         one
-        for one in vars(visible).values()
-        if isinstance(one, type) and issubclass(one, msgspec.Struct) and one.__module__ == visible.__name__
+        for one in [*vars(visible).values(), VisibleFile]
+        if isinstance(one, type) and issubclass(one, msgspec.Struct) and one.__module__.startswith("desk.widget.")
     ]
     fields = {one.__name__: {field.encode_name for field in msgspec.structs.fields(one)} for one in structs}
     assert fields == {
         "VisibleSource": {"title", "url"},
-        "VisibleMessage": {"id", "seq", "from", "body", "sent_at", "name", "client_message_id", "sources"},
+        "VisibleFile": {"id", "name", "size", "is_picture"},
+        "VisibleMessage": {"id", "seq", "from", "body", "sent_at", "name", "client_message_id", "sources", "files"},
         "VisibleState": {
             "id",
             "status",

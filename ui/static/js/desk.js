@@ -1,5 +1,6 @@
 /* Entry of the desk's own scripts. Everything listens on the document, so parts that htmx swaps in just work. */
 import "./ages.js";
+import "./attachments.js";
 import "./composer.js";
 import "./dialogs.js";
 import "./errors.js";

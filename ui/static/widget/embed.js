@@ -196,7 +196,7 @@
 
   async function send(item) {
     const said = kept.get("said") ?? {};
-    const body = { client_message_id: item.id, body: item.body, conversation_id: conversation, page_url: location.href, page_title: document.title.slice(0, 300), name: said.name ?? "", email: said.email ?? "", wants_person: Boolean(item.person) };
+    const body = { client_message_id: item.id, body: item.body, conversation_id: conversation, page_url: location.href, page_title: document.title.slice(0, 300), name: said.name ?? "", email: said.email ?? "", wants_person: Boolean(item.person), attachments: item.files ?? [] };
     try {
       const taken = await call("POST", "/messages", body);
       outbox.drop(item.id);
@@ -316,7 +316,7 @@
     made.append(...inside.filter((one) => one != null && one !== false));
     return made;
   }
-  const ICONS = { chat: "M4 4h16v12H9l-5 4z", close: "M6 6l12 12M18 6L6 18", send: "M4 12l16-8-6 16-3-6z" };
+  const ICONS = { clip: "M20 11l-8.5 8.5a5 5 0 0 1-7-7L13 4a3.5 3.5 0 0 1 5 5l-8.5 8.5a2 2 0 0 1-3-3L14 7", chat: "M4 4h16v12H9l-5 4z", close: "M6 6l12 12M18 6L6 18", send: "M4 12l16-8-6 16-3-6z" };
   function icon(name) {
     const make = (tag) => document.createElementNS("http://www.w3.org/2000/svg", tag);
     const drawn = make("svg");
@@ -376,6 +376,8 @@
     form.details { display: flex; flex-direction: column; gap: 6px; }
     label { font-size: 13px; color: var(--soft); display: block; }
     input, textarea { inline-size: 100%; border: 1px solid #7d8896; border-radius: 8px; background: var(--paper); padding: 8px 10px; }
+    .message img { display: block; max-inline-size: 100%; max-block-size: 220px; border-radius: 8px; }
+    .file { flex: 1; overflow-wrap: anywhere; }
     .composer { display: flex; gap: 8px; padding: 8px 12px 12px; border-block-start: 1px solid var(--line); align-items: flex-end; }
     .composer textarea { resize: none; max-block-size: 130px; field-sizing: content; min-block-size: 40px; }
     .composer button { padding: 8px; min-inline-size: 42px; block-size: 42px; display: grid; place-items: center; }
@@ -408,12 +410,18 @@
         event.preventDefault();
         submit();
       }
+    }, onpaste: (event) => {
+      if (event.clipboardData?.files.length) {
+        event.preventDefault();
+        attach(event.clipboardData.files);
+      }
     } });
-    ui.composer = el("form", { class: "composer", onsubmit: (event) => { event.preventDefault(); submit(); } }, ui.text, el("button", { class: "main", type: "submit", "aria-label": words.send }, icon("send")));
+    ui.chooser = el("input", { type: "file", multiple: true, hidden: true, onchange: () => { attach(ui.chooser.files); ui.chooser.value = ""; } });
+    ui.composer = el("form", { class: "composer", onsubmit: (event) => { event.preventDefault(); submit(); } }, ui.chooser, el("button", { type: "button", "aria-label": words.attach, title: words.attach, onclick: () => ui.chooser.click() }, icon("clip")), ui.text, el("button", { class: "main", type: "submit", "aria-label": words.send }, icon("send")));
     const logo = look.logo_url ? el("img", { src: look.logo_url, alt: "", referrerpolicy: "no-referrer" }) : null;
     const closer = el("button", { type: "button", "aria-label": words.close, onclick: () => toggle(false) }, icon("close"));
     ui.here = el("span", { class: "here", hidden: true }, words.here);
-    ui.panel = el("section", { class: "panel", role: "dialog", "aria-label": words.title, hidden: true, onkeydown: onKey }, el("header", {}, logo, el("div", {}, el("h2", {}, words.title), ui.here), closer), ui.log, ui.status, ui.below, ui.composer);
+    ui.panel = el("section", { class: "panel", role: "dialog", "aria-label": words.title, hidden: true, onkeydown: onKey, ondragover: dragged, ondrop: dragged }, el("header", {}, logo, el("div", {}, el("h2", {}, words.title), ui.here), closer), ui.log, ui.status, ui.below, ui.composer);
     ui.root = el("div", { class: `root at-${look.position}`, dir: words.direction, lang: look.language }, ui.panel, ui.launcher);
     ui.root.style.setProperty("--colour", look.colour);
     ui.root.style.setProperty("--on-colour", look.text_colour);
@@ -454,13 +462,19 @@
 
   /* Writing ----------------------------------------------------------------------------------------------- */
   function submit() {
-    const body = ui.text.value.trim();
+    if (uploads.some((one) => one.state === "going")) {
+      say(look.texts.file_waits);
+      return;
+    }
+    const sent = uploads.filter((one) => one.state === "ready");
+    const body = ui.text.value.trim() || sent.map((one) => one.name).join("\n");
     if (!body) return;
     if (body.length > look.longest_message) {
       say(look.texts.too_long);
       return;
     }
-    outbox.put({ id: uuid(), body, at: Date.now(), person: wantsPerson });
+    outbox.put({ id: uuid(), body, at: Date.now(), person: wantsPerson, files: sent.map((one) => one.id) });
+    uploads = [];
     wantsPerson = false;
     ui.text.value = "";
     kept.set("text", null);
@@ -469,6 +483,65 @@
     render();
     ui.log.scrollTop = ui.log.scrollHeight;
     flush();
+  }
+
+  /* Files: announced, put where the desk says, looked at by the desk, and only then part of what is sent. */
+  let uploads = [];
+  function attach(chosen) {
+    for (const file of [...chosen].slice(0, look.most_files - uploads.length)) upload(file);
+    ui.text.focus();
+  }
+  async function upload(file) {
+    const words = look.texts;
+    const item = { key: uuid(), name: file.name, state: "going", bar: el("progress", { max: 1, value: 0, "aria-label": file.name }) };
+    uploads.push(item);
+    render();
+    try {
+      if (file.size > look.largest_file) throw Object.assign(new Error(), { status: 413 });
+      await ensureToken();
+      const given = await call("POST", "/attachments", { name: file.name, type: file.type, size: file.size });
+      item.id = given.id;
+      await put(given, file, item.bar);
+      item.state = (await call("POST", `/attachments/${given.id}/complete`)).state;
+    } catch (error) {
+      item.state = "refused";
+      item.why = error.status === 413 ? words.file_too_large.replace("{size}", Math.floor(look.largest_file / 1e6)) : error.status === 429 ? words.too_many : error.status ? words.file_refused : words.reconnecting;
+    }
+    if (!uploads.includes(item)) return;
+    say(`${item.name}: ${item.state === "ready" ? words.file_ready : (item.why ??= words.file_refused)}`);
+    render();
+  }
+  const put = (given, file, bar) => new Promise((done, fail) => {
+    const request = new XMLHttpRequest();
+    request.open("PUT", given.url);
+    request.setRequestHeader("Content-Type", given.headers["Content-Type"]);
+    request.upload.onprogress = (event) => { bar.value = event.loaded / event.total; };
+    request.onload = () => (request.status < 300 ? done() : fail(request));
+    request.onerror = () => fail(new Error());
+    request.send(file);
+  });
+  function detach(item) {
+    uploads = uploads.filter((one) => one !== item);
+    if (item.id) call("POST", `/attachments/${item.id}/withdraw`).catch(() => {});
+    say("");
+    render();
+    ui.text.focus();
+  }
+  function dragged(event) {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    if (event.type === "drop" && !ui.composer.hidden) attach(event.dataTransfer.files);
+  }
+  const uploadLine = (item) => el("div", { class: "row" }, el("span", { class: "file small" }, item.name, item.why && `: ${item.why}`), item.state === "going" && item.bar,
+    el("button", { type: "button", "aria-label": `${look.texts.detach}: ${item.name}`, onclick: () => detach(item) }, look.texts.detach));
+  function fileLine(file) {
+    const address = async () => (await call("GET", `/attachments/${file.id}`)).url;
+    const inside = file.is_picture && el("img", { alt: "", referrerpolicy: "no-referrer" });
+    if (inside) address().then((url) => { inside.src = url; }).catch(() => {});
+    return el("a", { href: "#", onclick: async (event) => {
+      event.preventDefault();
+      address().then((url) => el("a", { href: url, rel: "noopener noreferrer", download: file.name }).click()).catch(() => say(look.texts.reconnecting));
+    } }, inside, `${file.name} (${Math.ceil(file.size / 1000)} KB)`);
   }
 
   let toldTyping = 0;
@@ -595,7 +668,7 @@
     const words = look.texts;
     const who = one.from === "visitor" ? words.you : one.from === "machine" ? words.automatic : one.name || words.team;
     const sources = one.sources.length > 0 && el("span", { class: "small" }, `${words.sources}: `, ...one.sources.flatMap((each, at) => [at ? ", " : "", link(each.url, each.title)]));
-    return el("div", { class: `message ${one.from}`, "data-seq": one.seq }, el("span", { class: "who" }, who), el("div", {}, ...linked(one.body)), sources);
+    return el("div", { class: `message ${one.from}`, "data-seq": one.seq }, el("span", { class: "who" }, who), el("div", {}, ...linked(one.body)), ...(one.files ?? []).map(fileLine), sources);
   }
   function pendingLine(item) {
     const words = look.texts;
@@ -608,7 +681,7 @@
 
   function belowLines(shown) {
     const words = look.texts;
-    const lines = [];
+    const lines = uploads.map((item) => [`f${item.key}${item.state}`, () => uploadLine(item)]);
     if (suggestions.length) {
       lines.push(["found", () => el("span", { class: "small" }, words.suggestions)]);
       for (const one of suggestions) lines.push([`s${one.id}`, () => el("details", {}, el("summary", {}, one.question), el("p", {}, ...linked(one.answer)))]);
