@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk import events
 from desk.conversation import lock_ticket
-from desk.db.leases import Claim, LostLeaseError, database_time, due_in, finish, hold
+from desk.db.leases import Claim, LostLeaseError, due_in, finish, hold
 from desk.db.unit_of_work import Database, announce
 from desk.models import ChatSession, Connection, Customer, Message, ReplyNotice, Ticket, Visitor
 from desk.ports import Channel, OutgoingReply, SendOutcome
@@ -67,14 +67,13 @@ class ReplyMail:
             if connection is None or channel is None:
                 await _end(session, notice, ticket, "uncertain" if must_look_up else "no_connection")
                 return None
-            customer = await session.get_one(Customer, ticket.customer_id)
             if not must_look_up:
                 await self._write(session, notice, chat, ticket)
                 if not notice.address:
                     await _end(session, notice, ticket, "no_address")
                     return None
                 notice.state = "sending"
-            return channel, await _outgoing(session, notice, ticket, connection, customer), must_look_up
+            return channel, await _outgoing(session, notice, chat, ticket, connection), must_look_up
 
     async def _write(self, session: AsyncSession, notice: ReplyNotice, chat: ChatSession, ticket: Ticket) -> None:
         """Address and text, frozen from here on. Without an address nothing is written."""
@@ -149,20 +148,24 @@ async def _unread(session: AsyncSession, ticket: Ticket, chat: ChatSession) -> S
 
 
 async def _outgoing(
-    session: AsyncSession, notice: ReplyNotice, ticket: Ticket, connection: Connection, customer: Customer
+    session: AsyncSession, notice: ReplyNotice, chat: ChatSession, ticket: Ticket, connection: Connection
 ) -> OutgoingReply:
+    """A name that somebody made up is not written to an address that may be a stranger's."""
+    customer = await session.get_one(Customer, ticket.customer_id)
+    visitor = await session.get(Visitor, chat.visitor_id) if chat.visitor_id is not None else None
+    is_verified = visitor is not None and visitor.verified_email == notice.address
     secrets: dict[str, Any] = json.loads(connection.secrets)
     return OutgoingReply(
         delivery_id=notice.id,
         tenant_id=notice.tenant_id,
         ticket_id=ticket.id,
         attempt=notice.attempts,
-        recipient={"name": customer.name, "email": notice.address, "external_id": None},
+        recipient={"name": customer.name if is_verified else "", "email": notice.address, "external_id": None},
         configuration={**connection.configuration, **secrets},
         subject=notice.subject,
         body=notice.body,
         external_ticket_id=None,
-        approved_at=await database_time(session),
+        approved_at=notice.created_at,
         is_automatic=True,
         connection_id=connection.id,
     )

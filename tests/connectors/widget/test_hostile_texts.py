@@ -100,7 +100,7 @@ async def fill(shop: Shop, desk: DeskProcess, key: str) -> dict[str, str]:
             written[answer.json()["conversation_id"]] = text
 
         async def publish(batch: list[str]) -> None:
-            faq = {"question": " ".join(batch)[:900], "answer": "\n".join(batch), "category": batch[0][:60]}
+            faq = {"question": " ".join(batch)[:480], "answer": "\n".join(batch), "category": batch[0][:60]}
             made = await client.post(
                 "/api/v1/faqs", headers={"Authorization": f"Bearer {key}"}, json={**faq, "state": "published"}
             )

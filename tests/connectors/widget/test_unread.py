@@ -98,6 +98,7 @@ async def test_an_unread_reply_is_told_once_without_content_and_the_link_leads_b
     await minutes_later(installation, owner, post)
     assert [each.recipient["email"] for each in post.sent] == ["ada@example.com"]
     body = post.sent[0].body
+    assert post.sent[0].recipient["name"] == "", "a name that proves nothing is not written to strangers"
     assert REPLY not in body
     link = re.search(r"(\S+)#draftdesk=(\S+)", body)
     assert link is not None
@@ -115,6 +116,7 @@ async def test_an_unread_reply_is_told_once_without_content_and_the_link_leads_b
     await reply(client, owner, installation, ticket)
     await minutes_later(installation, owner, post)
     assert REPLY in post.sent[1].body
+    assert post.sent[1].recipient["name"] == "Ada"
 
 
 async def test_reading_or_writing_in_the_widget_takes_the_notice_back(
