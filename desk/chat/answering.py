@@ -94,7 +94,7 @@ def answer_seconds(connection: Connection) -> float:
 
 async def ask(installation: Installation, actor: Actor, question: ChatQuestion) -> ChatAnswer:
     """Raises NotFoundError for an unknown session, ConflictError for a closed one, InvalidInputError."""
-    asked = await _take_question(installation.database, actor, question)
+    asked = await take_question(installation.database, actor, question)
     outcome = await wait_for_answer(installation, actor.scope, asked.ticket_id, asked.seq, asked.answer_seconds)
     related = await installation.faqs.search(actor.tenant_id, question.message, 1)
     has_related = bool(related) and related[0].score >= RELATED_FAQ
@@ -125,7 +125,11 @@ async def ask(installation: Installation, actor: Actor, question: ChatQuestion) 
         )
 
 
-async def _take_question(database: Database, actor: Actor, question: ChatQuestion) -> Asked:
+async def take_question(database: Database, actor: Actor, question: ChatQuestion) -> Asked:
+    """The question becomes a message of its session's ticket, committed, with a draft asked for.
+
+    Raises NotFoundError for an unknown session, ConflictError for a closed one, InvalidInputError.
+    """
     body = message_body(question.message)
     async with database.transaction(actor.scope) as session:
         connection = await live_connection(session, "chat")

@@ -1,7 +1,7 @@
 """The demo's texts as they lie in `content/`: a folder for each tenant, `global` for what belongs to none.
 
 A tenant's folder holds `tenant.toml` (names, people, customers), `knowledge/<category>/*.md`,
-`tickets/<intent>.toml` and perhaps `faqs.toml`.
+`tickets/<intent>.toml` and perhaps `faqs.toml` and `chats.toml`.
 """
 
 from __future__ import annotations
@@ -116,6 +116,22 @@ class DemoFaq(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answer: str
     category: str = ""
     phrasings: tuple[str, ...] = ()
+    state: Literal["published", "draft", "retired"] = "published"
+
+
+class DemoChat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A question asked in the chat, which the desk has answered from a FAQ or handed to a person."""
+
+    id: str
+    age: str
+    question: str
+    name: str
+    email: str = ""
+    status: str | None = None
+
+
+class _ChatFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    chats: tuple[DemoChat, ...]
 
 
 class _FaqFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -135,6 +151,13 @@ def load_faqs(folder: str) -> tuple[DemoFaq, ...]:
     """None for a tenant that has not written any."""
     file = _CONTENT / folder / "faqs.toml"
     return msgspec.toml.decode(file.read_bytes(), type=_FaqFile).faqs if file.is_file() else ()
+
+
+def load_chats(folder: str) -> tuple[DemoChat, ...]:
+    """None for a tenant whose customers do not chat; oldest first."""
+    file = _CONTENT / folder / "chats.toml"
+    chats = msgspec.toml.decode(file.read_bytes(), type=_ChatFile).chats if file.is_file() else ()
+    return tuple(sorted(chats, key=lambda chat: -duration(chat.age)))
 
 
 def load_articles(folder: str, help_host: str = "") -> list[Upload]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from desk.accounts.identity import Actor
 from desk.accounts.preferences import load_preferences, save_preferences
 from desk.accounts.tenants import all_tenants, create_tenant
+from desk.db.index_log import lock_index
 from desk.db.leases import Claim
 from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database
@@ -31,16 +33,18 @@ from desk.demo.content import (
     Stage,
     duration,
     load_articles,
+    load_chats,
     load_faqs,
     load_tenant,
     load_tickets,
 )
 from desk.demo.logins import Login, hand_out, is_seeded, make_logins
 from desk.demo.story import StoryDesk, take
-from desk.faqs import FaqText, create_faq, faq_of_question
+from desk.drafting.prompts import activate, active_prompt, add_version, duplicate, text_of
+from desk.faqs import FaqText, checked_text, embed_wordings, faq_of_question, store_faq
 from desk.installation import Installation
 from desk.knowledge import Upload, take_in
-from desk.models import GLOBAL_TENANT_ID, Connection, DocumentVersion
+from desk.models import GLOBAL_TENANT_ID, Connection, DocumentVersion, PromptVersion
 from desk.settings import Settings
 from desk.widget.configuration import WidgetConfiguration, write_configuration
 
@@ -48,6 +52,9 @@ _log = structlog.get_logger(__name__)
 _LOCK = 7361002
 _ARTICLES_AT_ONCE = 4
 _TICKETS_AT_ONCE = 3
+_HOUSE_RULE = (
+    "Name the place in the panel first, such as Backups > Restore, then say how long it takes and what it costs."
+)
 
 
 async def seed_demo(installation: Installation) -> None:
@@ -76,8 +83,13 @@ async def seed_demo(installation: Installation) -> None:
         finally:
             knowledge.cancel()
             await asyncio.wait([knowledge])
-        for folder in tenants:
-            await _publish_faqs(installation, database, folder, next(iter(logins[folder].values())).actor)
+        for folder, tenant in tenants.items():
+            await _write_faqs(installation, database, folder, next(iter(logins[folder].values())).actor)
+            story = _story(installation, database, tenant, ids[folder], logins[folder])
+            for chat in load_chats(folder):
+                await story.chat(chat)
+        owner = logins[TENANT_FOLDERS[0]]["owner"].actor
+        await _write_prompts(database, owner)
         await hand_out(
             database,
             ids[TENANT_FOLDERS[0]],
@@ -88,14 +100,30 @@ async def seed_demo(installation: Installation) -> None:
         _log.info("demo_seeded", tenants=list(ids))
 
 
-async def _publish_faqs(installation: Installation, database: Database, folder: str, author: Actor) -> None:
+async def _write_faqs(installation: Installation, database: Database, folder: str, author: Actor) -> None:
     """After the stories, which are of a time without them. Those that are there already stay as they are."""
-    for told in load_faqs(folder):
-        async with database.transaction(author.scope) as session:
-            is_known = await faq_of_question(session, told.question) is not None
-        if not is_known:
-            text = FaqText(told.question, told.answer, told.category, "en", told.phrasings, "published")
-            await create_faq(database, installation.embedder, author, text)
+    texts = [
+        checked_text(FaqText(told.question, told.answer, told.category, "en", told.phrasings, told.state))
+        for told in load_faqs(folder)
+    ]
+    vectors = await embed_wordings(installation.embedder, texts)
+    async with database.transaction(author.scope) as session:
+        await lock_index(session)
+        for text in texts:
+            if await faq_of_question(session, text.question) is None:
+                await store_faq(session, author, None, text, vectors, installation.embedder.model)
+
+
+async def _write_prompts(database: Database, author: Actor) -> None:
+    """Two versions of the tenant's own, the second in use; only while it has none."""
+    async with database.transaction(author.scope) as session:
+        own = select(PromptVersion.id).where(PromptVersion.tenant_id == author.tenant_id).limit(1)
+        if (await session.execute(own)).scalar_one_or_none() is not None:
+            return
+        first = await duplicate(session, (await active_prompt(session)).id, created_by=author.label)
+        changed = replace(text_of(first), system_prompt=f"{first.system_prompt}\n{_HOUSE_RULE}")
+        second = await add_version(session, changed, created_by=author.label, copied_from=first.id)
+        await activate(session, second.id)
 
 
 @asynccontextmanager
@@ -116,7 +144,7 @@ async def _tenant(database: Database, tenant: DemoTenant, known: dict[str, UUID]
     async with database.transaction(Scope(tenant_id)) as session:
         preferences = await load_preferences(session)
         if tenant.help_host not in preferences.allowed_links:
-            changed = msgspec.structs.replace(preferences, allowed_links=(tenant.help_host,))
+            changed = msgspec.structs.replace(preferences, allowed_links=(tenant.help_host,), setup_put_away=True)
             await save_preferences(session, changed)
         await _open_widget(session, tenant, settings)
     return tenant_id

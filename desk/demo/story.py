@@ -10,19 +10,20 @@ from msgspec import UNSET
 from sqlalchemy import ColumnElement, func, select, update
 
 from desk.accounts.identity import Actor, Permission
+from desk.chat.answering import ChatQuestion, take_question
 from desk.db.leases import Claim
 from desk.db.policies import table_name
 from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database
 from desk.delivery import DeliveryDesk
-from desk.demo.content import REVIEWS, DemoTenant, DemoTicket, Step, duration
+from desk.demo.content import REVIEWS, DemoChat, DemoTenant, DemoTicket, Step, duration
 from desk.demo.logins import KEY_NAME
 from desk.demo.past import move_into_past
 from desk.drafting.pipeline import DraftingDesk
 from desk.drafting.requests import current_draft
 from desk.escalation import escalate_ticket
 from desk.intake import CustomerDetails, NewMessage, NewTicket, accept_message, accept_ticket, add_note
-from desk.models import Delivery, DocumentVersion, Draft, Message, Review, Ticket, TicketEvent
+from desk.models import ChatSession, Delivery, DocumentVersion, Draft, Message, Review, Ticket, TicketEvent
 from desk.ports import (
     Channel,
     ConnectionDetails,
@@ -48,12 +49,13 @@ _WORK = Draft | Delivery | Review | DocumentVersion
 class RehearsedChannel:
     """A receiver that answers as the story says. Fulfils `desk.ports.Channel`."""
 
-    def __init__(self, outcome: SendOutcome) -> None:
+    def __init__(self, kind: str, outcome: SendOutcome) -> None:
+        self._kind = kind
         self._outcome = outcome
 
     @property
     def kind(self) -> str:
-        return "rest"
+        return self._kind
 
     async def send(self, reply: OutgoingReply) -> SendOutcome:
         del reply
@@ -122,6 +124,22 @@ class StoryDesk:
                 await self._settle(told, ticket_id)
             await self._move({ticket_id: moment})
 
+    async def chat(self, told: DemoChat) -> None:
+        """A question in the chat: answered by a FAQ there and then, or left to a person."""
+        asker = f"demo-{told.id}"
+        asked = select(ChatSession.ticket_id).where(ChatSession.user_id == asker)
+        async with self._database.transaction(self._scope) as session:
+            ticket_id = (await session.execute(asked)).scalar_one_or_none()
+        if ticket_id is None:
+            question = ChatQuestion(told.question, None, asker, {"name": told.name, "email": told.email})
+            ticket_id = (await take_question(self._database, self._intake, question)).ticket_id
+        await self._write_draft(ticket_id)
+        await self._finish_replies(ticket_id, "sent")
+        if told.status is not None:
+            sorter = next(actor for actor in self._people.values() if actor.role == "agent")
+            await change_ticket(self._database, sorter, ticket_id, TicketChange(status=told.status))
+        await self._move({ticket_id: self._started - duration(told.age)})
+
     async def _open(self, told: DemoTicket) -> UUID:
         known = self._tenant.customers.get(told.customer)
         customer = (
@@ -172,7 +190,7 @@ class StoryDesk:
 
     async def _finish_replies(self, ticket_id: UUID, outcome: str) -> None:
         """Send what was approved, then learn from it."""
-        channels: dict[str, Channel] = {"rest": RehearsedChannel(_OUTCOMES[outcome])}
+        channels: dict[str, Channel] = {kind: RehearsedChannel(kind, _OUTCOMES[outcome]) for kind in ("rest", "chat")}
         deliveries = DeliveryDesk(self._database, channels, self._storage)
         for held in await self._take(
             Delivery, Delivery.ticket_id == ticket_id, Delivery.state.in_(("pending", "sending"))

@@ -29,10 +29,13 @@ from desk.demo.content import (
     DemoTicket,
     duration,
     load_articles,
+    load_chats,
+    load_faqs,
     load_tenant,
     load_tickets,
 )
 from desk.errors import NotFoundError
+from desk.faq_suggestions import suggest_faqs
 from desk.installation import Installation
 from desk.jobs import WorkLoop
 from desk.models import (
@@ -44,6 +47,7 @@ from desk.models import (
     Draft,
     DraftSource,
     Example,
+    Faq,
     InboxEntry,
     Message,
     Review,
@@ -84,6 +88,7 @@ def test_there_is_enough_to_read() -> None:
     assert len(ARTICLES["larkspur"]) >= 30
     assert len(ARTICLES[GLOBAL_FOLDER]) >= 8
     assert len(told("larkspur")) >= 60
+    assert sum(faq.state == "published" for faq in load_faqs("larkspur")) >= 30
     for folder, articles in ARTICLES.items():
         for article in articles:
             assert 150 <= len(article.raw.split()) <= 500, f"{folder}: {article.file_name}"
@@ -112,6 +117,8 @@ def test_replies_name_no_price_that_the_knowledge_base_does_not(folder: str) -> 
         for step in ticket.steps:
             if step.do in REVIEWS:
                 assert set(MONEY.findall(step.body)) <= known, ticket.id
+    for faq in load_faqs(folder):
+        assert set(MONEY.findall(faq.answer)) <= known, faq.question
 
 
 def test_global_knowledge_names_no_prices_and_nobody_has_a_real_address() -> None:
@@ -237,6 +244,7 @@ async def test_an_interrupted_start_is_finished_without_doubles(folder: str, dem
             await session.execute(
                 select(Ticket.external_id, Message.author, func.count())
                 .join(Message, Message.ticket_id == Ticket.id)
+                .where(Ticket.channel == "rest")
                 .group_by(Ticket.external_id, Message.author)
             )
         ).all()
@@ -279,7 +287,7 @@ async def test_the_logins_in_the_file_work(demo: tuple[DatabaseAddress, Path], d
     file = data_dir / logins.FILE_NAME
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     lines = re.findall(r"^  (owner|admin|agent) +(\S+@\S+) +(\S+)$", file.read_text(), re.MULTILINE)
-    assert Counter(role for role, _, _ in lines) == {"owner": 1, "admin": 1, "agent": 3}
+    assert Counter(role for role, _, _ in lines) == {"owner": 2, "admin": 1, "agent": 3}
     for role, email, password in lines:
         actor, _ = await actor_for(demo_database, await verify_login(demo_database, email, password))
         assert actor.role == role
@@ -315,13 +323,49 @@ async def test_the_past_looks_like_the_past(demo_database: Database) -> None:
     ages = {f"demo-{ticket.id}": duration(ticket.age) for ticket in told("larkspur")}
     async with demo_database.transaction(Scope(tenant_id)) as session:
         now = (await session.execute(select(func.now()))).scalar_one()
-        for ticket in (await session.execute(select(Ticket).order_by(Ticket.number))).scalars():
+        written = select(Ticket).where(Ticket.channel == "rest").order_by(Ticket.number)
+        for ticket in (await session.execute(written)).scalars():
             view = await ticket_view(session, ticket.id)
             times = [message.sent_at for message in view.messages]
             assert times == sorted(times)
-            assert abs((now - times[0]) - ages[ticket.external_id or ""]) < timedelta(minutes=5)
+            assert abs((now - times[0]) - ages[ticket.external_id or ""]) < timedelta(minutes=15)
             assert ticket.created_at <= times[0]
             assert all(delivery.created_at < now - timedelta(minutes=5) for delivery in view.deliveries)
+
+
+async def test_chats_are_answered_from_faqs_or_left_to_a_person_once(demo_database: Database) -> None:
+    tenant_id = await tenant_by_slug(demo_database, "larkspur")
+    async with demo_database.transaction(Scope(tenant_id)) as session:
+        sent = func.count(Delivery.id).filter(Delivery.state == "sent", Delivery.is_automatic)
+        statement = (
+            select(Ticket.subject, Ticket.escalated_at, sent)
+            .outerjoin(Delivery, Delivery.ticket_id == Ticket.id)
+            .where(Ticket.channel == "chat")
+            .group_by(Ticket.id)
+        )
+        chats = (await session.execute(statement)).all()
+        faqs = (await session.execute(select(Faq.state, func.count()).group_by(Faq.state))).all()
+    assert len(chats) == len(load_chats("larkspur"))
+    assert Counter((count, escalated is not None) for _, escalated, count in chats) == {(1, False): 3, (0, True): 2}
+    assert dict(Counter(faq.state for faq in load_faqs("larkspur"))) == {row[0]: row[1] for row in faqs}
+
+
+async def test_there_are_faqs_to_suggest_that_name_nobody(demo_database: Database) -> None:
+    larkspur = load_tenant("larkspur")
+    owner_id = await owner_id_of(demo_database)
+    actor, _ = await actor_for(demo_database, owner_id, await tenant_by_slug(demo_database, larkspur.slug))
+    suggestions = await suggest_faqs(demo_database, actor, 10)
+    assert len(suggestions) >= 3
+    assert all(one.times >= 3 and len(one.ticket_ids) >= 3 for one in suggestions)
+    names = {name for customer in larkspur.customers.values() for name in customer.name.split()}
+    words = " ".join(text for one in suggestions for text in (one.question, one.answer, *one.phrasings))
+    assert not names & set(re.findall(r"\w+", words))
+
+
+async def owner_id_of(database: Database) -> UUID:
+    async with database.transaction(NO_TENANT) as session:
+        found = await session.execute(text("SELECT id FROM desk_find_login('owner@larkspur.example')"))
+        return found.scalar_one()
 
 
 async def test_the_intents_are_recognised(demo_database: Database) -> None:
@@ -329,7 +373,9 @@ async def test_the_intents_are_recognised(demo_database: Database) -> None:
     meant = {f"demo-{ticket.id}": about for about, tickets in TICKETS["larkspur"].items() for ticket in tickets}
     async with demo_database.transaction(Scope(tenant_id)) as session:
         rows = (
-            await session.execute(select(Ticket.external_id, Ticket.intent).where(Ticket.intent.is_not(None)))
+            await session.execute(
+                select(Ticket.external_id, Ticket.intent).where(Ticket.intent.is_not(None), Ticket.channel == "rest")
+            )
         ).all()
     right = sum(meant[row[0]] == row[1] for row in rows)
     assert len(rows) >= 40

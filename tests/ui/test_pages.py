@@ -39,7 +39,7 @@ class PageRoute(NamedTuple):
 def page_routes(app: Litestar) -> Iterator[PageRoute]:
     for route in app.routes:
         if not isinstance(route, HTTPRoute) or route.path.startswith(
-            ("/api", "/health", "/schema", "/metrics", "/static", "/widget", "/demo")
+            ("/api", "/health", "/schema", "/metrics", "/static", "/widget", "/demo", "/files")
         ):
             continue
         for handler in route.route_handlers:
