@@ -61,11 +61,10 @@ def _opened(raw: bytes) -> pdfium.PdfDocument:
     return document
 
 
-def _pages(document: pdfium.PdfDocument, count: int) -> tuple[list[list[Line]], int]:
+def _pages(document: Any, count: int) -> tuple[list[list[Line]], int]:
     """The lines of each page, and how many pages could not be opened."""
     reader, pages, unreadable = PageLines(), list[list[Line]](), 0
-    form: Any = document.get_formtype()
-    has_form = form != pdfium_c.FORMTYPE_NONE
+    has_form = document.get_formtype() != pdfium_c.FORMTYPE_NONE
     for number in range(count):
         try:
             page = document[number]
@@ -87,7 +86,8 @@ def _pages(document: pdfium.PdfDocument, count: int) -> tuple[list[list[Line]], 
 
 def _with_filled_fields(document: pdfium.PdfDocument, page: Any, number: int) -> Any:
     """What was typed into a form is no text of its page until it is printed into it."""
-    if pdfium_c.FPDFPage_Flatten(page.raw, pdfium_c.FLAT_PRINT) != pdfium_c.FLATTEN_SUCCESS:
+    c_library: Any = pdfium_c
+    if c_library.FPDFPage_Flatten(page.raw, c_library.FLAT_PRINT) != c_library.FLATTEN_SUCCESS:
         return page
     page.close()
     return document[number]
