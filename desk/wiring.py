@@ -141,7 +141,13 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
 def intent_descriptions() -> tuple[IntentDescription, ...]:
     return tuple(
         IntentDescription(
-            one.label, one.title, one.base_certainty, one.needs_tenant_knowledge, tuple(sorted(one.keywords))
+            one.label,
+            one.title,
+            one.base_certainty,
+            one.needs_tenant_knowledge,
+            tuple(sorted(one.keywords)),
+            dict(one.keywords),
+            one.examples,
         )
         for one in hosting_categories()
     )

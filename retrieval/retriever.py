@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -21,7 +20,7 @@ from desk.ports import Embedder, Evidence, Hit, Question, Reranking, SourceKind,
 from retrieval.candidates import Candidate
 from retrieval.confidence import assess
 from retrieval.ingestion.languages import detect_language
-from retrieval.intents import IntentClassifier, hosting_categories, texts_of
+from retrieval.intents.tenant import TenantIntents
 from retrieval.merge import merge
 from retrieval.open_indexes import OpenIndexes
 from retrieval.query import clean_question, question_text
@@ -46,15 +45,13 @@ class FourSourceRetriever:
         self._embedder = embedder
         self._indexes = indexes
         self._reranking = reranking
-        self._classifier: IntentClassifier | None = None
-        self._classifier_lock = asyncio.Lock()
+        self._intents = TenantIntents(database, embedder)
 
     async def gather(self, question: Question) -> Evidence:
         started = time.perf_counter()
         weights = (question.weights or SourceWeights()).normalised()
         text = clean_question(question.subject, question.text) if question.subject else question_text(question.text)
         vector = (await self._embedder.embed([text]))[0]
-        intent = (await self._intents()).guess(text, vector)
         embedded = time.perf_counter()
         async with self._database.transaction(Scope(question.tenant_id)) as session:
             tenant, shared = self._indexes.of(question.tenant_id), self._indexes.of(GLOBAL_TENANT_ID)
@@ -65,6 +62,11 @@ class FourSourceRetriever:
             candidates = await _search(session, question, text, vector, tenant, shared)
             searched = time.perf_counter()
             hits = await _read_hits(session, candidates, weights)
+            learned = await self._intents.read(session, question.tenant_id, tenant.sequence)
+        read = time.perf_counter()
+        classifier = await self._intents.classifier(learned)
+        intent = (classifier.described(question.intent) if question.intent else None) or classifier.guess(text, vector)
+        guessed = time.perf_counter()
         present: dict[SourceKind, list[Candidate]] = {
             kind: [found for found in candidates.get(kind, ()) if (kind, found.item_id) in hits] for kind in candidates
         }
@@ -102,19 +104,12 @@ class FourSourceRetriever:
                 "embed": _ms(started, embedded),
                 "follow_index": _ms(embedded, refreshed),
                 "search": _ms(refreshed, searched),
-                "read_hits": _ms(searched, finished),
+                "read_hits": _ms(searched, read),
+                "intent": _ms(read, guessed),
+                "merge": _ms(guessed, finished),
                 **({} if reranking is None else {"rerank": _ms(finished, reranked)}),
             },
         )
-
-    async def _intents(self) -> IntentClassifier:
-        """The default categories; their labelled questions are embedded once per process."""
-        async with self._classifier_lock:
-            if self._classifier is None:
-                categories = hosting_categories()
-                vectors = await self._embedder.embed(texts_of(categories))
-                self._classifier = await asyncio.to_thread(IntentClassifier, categories, vectors)
-            return self._classifier
 
 
 async def _search(
@@ -227,7 +222,9 @@ def _chunk_hit(kind: SourceKind, row: ResultRow[*tuple[Any, ...]], candidate: Ca
     )
 
 
-def _example_hit(kind: SourceKind, row: ResultRow[*tuple[Any, ...]], candidate: Candidate, weighted_score: float) -> Hit:
+def _example_hit(
+    kind: SourceKind, row: ResultRow[*tuple[Any, ...]], candidate: Candidate, weighted_score: float
+) -> Hit:
     return Hit(
         kind=kind,
         item_id=row.id,
@@ -245,7 +242,9 @@ def _example_hit(kind: SourceKind, row: ResultRow[*tuple[Any, ...]], candidate: 
     )
 
 
-def _correction_hit(kind: SourceKind, row: ResultRow[*tuple[Any, ...]], candidate: Candidate, weighted_score: float) -> Hit:
+def _correction_hit(
+    kind: SourceKind, row: ResultRow[*tuple[Any, ...]], candidate: Candidate, weighted_score: float
+) -> Hit:
     return Hit(
         kind=kind,
         item_id=row.id,

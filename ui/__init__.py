@@ -23,6 +23,7 @@ from ui.pages.settings import Sending, Settings
 from ui.pages.setup import SetupPage
 from ui.pages.signing_in import Account, SigningIn
 from ui.pages.tickets import Tickets
+from ui.pages.topics import Topics
 from ui.pages.tuning import Weights
 from ui.pages.widget import demo_shop, embed_script
 from ui.pages.widget_settings import WidgetSettings
@@ -55,6 +56,8 @@ def page_handlers() -> Sequence[ControllerRouterHandler]:
         Settings,
         Sending,
         WidgetSettings,
+        Mailboxes,
+        Topics,
         People,
         Keys,
         live,

@@ -12,10 +12,11 @@ from desk.api.documents import DocumentController
 from desk.api.drafts import DeliveryController, DraftController
 from desk.api.faqs import FaqController
 from desk.api.inbound import InboundController
+from desk.api.intents import IntentController, set_ticket_intent
 from desk.api.learned import CorrectionController, ExampleController
 from desk.api.policy import PolicyController, playground
 from desk.api.prompts import PromptController
-from desk.api.search import intents, search
+from desk.api.search import search
 from desk.api.tickets import TicketController, escalate
 from desk.api.usage import usage
 from desk.api.weights import WeightsController
@@ -46,7 +47,8 @@ def api_router(maximum_upload_bytes: int, maximum_attachment_bytes: int) -> Rout
             AttachmentController,
             FaqController,
             search,
-            intents,
+            IntentController,
+            set_ticket_intent,
             ExampleController,
             CorrectionController,
             WeightsController,

@@ -1,4 +1,4 @@
-"""Searching the sources as a draft would, and the intents that are told apart."""
+"""Searching the sources as a draft would."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from litestar.params import FromQuery, QueryParameter
 
 from desk.accounts.identity import Actor, Permission
 from desk.accounts.preferences import load_preferences
-from desk.api.fields import Answer, Limit, Listed, Offset
+from desk.api.fields import Answer
 from desk.drafting.record import confidence_json
 from desk.errors import InvalidInputError
 from desk.installation import Installation
-from desk.paging import STANDARD_PAGE
 from desk.plain_text import clean_line
 from desk.ports import Hit, Question, SourceKind
 from desk.web.permissions import needs
@@ -122,23 +121,3 @@ def _hit(hit: Hit) -> HitAnswer:
         avoid=hit.avoid,
         notes=hit.notes,
     )
-
-
-class IntentAnswer(Answer):
-    label: str
-    title: str
-    base_certainty: float
-    needs_tenant_knowledge: bool
-    keywords: list[str]
-
-
-@get("/intents", opt=needs(Permission.SIGNED_IN), tags=["search"], sync_to_thread=False)
-def intents(
-    installation: NamedDependency[Installation], limit: Limit = STANDARD_PAGE, offset: Offset = 0
-) -> Listed[IntentAnswer]:
-    """What questions are told apart into."""
-    known = [
-        IntentAnswer(one.label, one.title, one.base_certainty, one.needs_tenant_knowledge, list(one.keywords))
-        for one in installation.intents
-    ]
-    return Listed(known[offset : offset + limit], len(known), limit, offset)

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.conversation import customer_words, words_of, written_subject
+from desk.intents import set_intent
 from desk.models import Customer, Draft, Message, Ticket
 from desk.plain_text import excerpt
 
@@ -54,6 +55,8 @@ class DraftContext:
     earlier_tickets: tuple[EarlierTicket, ...]
     instruction: str
     tone: str
+    intent: str = ""
+    """What a person said the ticket is about; empty when nobody did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ async def load_context(session: AsyncSession, draft: Draft, thread: Sequence[Sai
         earlier_tickets=tuple(EarlierTicket(row.number, excerpt(row.subject, 120), row.status) for row in earlier),
         instruction=draft.instruction,
         tone=draft.tone,
+        intent=await set_intent(session, ticket.id),
     )
 
 

@@ -34,6 +34,7 @@ from desk.drafting.summary import renew_summary
 from desk.drafting.written import WrittenDraft
 from desk.errors import ModelUnavailableError, NoEvidenceError
 from desk.escalation import escalate
+from desk.intents import set_intent
 from desk.models import Decision, Draft, TenantSettings, Ticket
 from desk.policy.certification import drawn_for_review
 from desk.policy.decide import decide, leave_to_person
@@ -125,6 +126,7 @@ class DraftingDesk:
                 text=context.question,
                 weights=inputs.preferences.weights,
                 confidence=inputs.preferences.confidence,
+                intent=context.intent,
             )
         )
         faq = await self._matching_faq(context, evidence.index_sequence)
@@ -248,7 +250,9 @@ class DraftingDesk:
                 if finished.policy.decision == "send" and (why := await _not_by_machine(session, ticket)):
                     finished = replace(finished, policy=leave_to_person(finished.policy, why))
                 fill_draft(draft, inputs, finished)
-                ticket.level, ticket.intent = finished.confidence.level, finished.evidence.intent.label
+                ticket.level = finished.confidence.level
+                # Somebody may have said meanwhile what it is about; a guess never replaces that.
+                ticket.intent = await set_intent(session, ticket.id) or finished.evidence.intent.label
                 session.add_all(draft_sources(draft, finished.evidence, finished.written))
                 session.add_all(model_calls(draft.id, finished.written.attempts))
                 session.add(Decision(draft_id=draft.id, record=decision_record(context, inputs, finished)))

@@ -31,6 +31,7 @@ from desk.ports.inbound import (
 from desk.ports.language_models import ChatModel, ChatModels, ChatReply, ChatRequest, ChatTurn, ModelAttempt
 from desk.ports.learning import Calibration, EditAnalyser, EditAnalysis, EditChange, Learner
 from desk.ports.retrieval import (
+    NO_INTENT,
     Confidence,
     ConfidenceParts,
     ConfidenceSettings,
@@ -50,6 +51,7 @@ from desk.ports.retrieval import (
 from desk.ports.storage import SignedAddress, Storage, StoredHead
 
 __all__ = [
+    "NO_INTENT",
     "Batch",
     "Calibration",
     "Channel",
@@ -104,7 +106,7 @@ __all__ = [
     "Span",
     "Storage",
     "StoredHead",
-    "Vectors",
     "TriedChannel",
+    "Vectors",
     "WatchedChannel",
 ]

@@ -72,6 +72,14 @@ class IntentDescription:
     base_certainty: float
     needs_tenant_knowledge: bool
     keywords: tuple[str, ...]
+    keyword_weights: Mapping[str, float] = field(default_factory=dict[str, float])
+    """1 is a strong sign."""
+    examples: tuple[str, ...] = ()
+    """What customers write when they mean this."""
+
+
+NO_INTENT = "other"
+"""The label of what is about none of the intents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +157,8 @@ class Question:
     top_k: int = 8
     neighbours: int = 60
     sources: tuple[SourceKind, ...] = ("global_kb", "tenant_kb", "example", "correction")
+    intent: str = ""
+    """What a person said it is about; empty: it is guessed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from importlib.resources import files
 from typing import Any
 
 from desk.errors import InvalidInputError
+from desk.ports import NO_INTENT
 
-OTHER = "other"
-"""The label of a question that fits no category."""
+OTHER = NO_INTENT
 
 
 @dataclass(frozen=True, slots=True)

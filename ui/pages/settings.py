@@ -26,6 +26,7 @@ from desk.connections import ConnectionChange, change_connection, list_connectio
 from desk.egress import EgressRules
 from desk.errors import InvalidInputError
 from desk.installation import Installation
+from desk.intents import load_intents
 from desk.paging import LARGEST_PAGE
 from desk.policy.tenant_policy import ChannelChange, PolicyChange, change_policy, read_policy
 from desk.web.permissions import needs
@@ -348,7 +349,7 @@ async def _sending(request: Request[Any, Any, Any], installation: Installation, 
 async def _escalation(request: Request[Any, Any, Any], installation: Installation, actor: Actor) -> Any:
     async with installation.database.transaction(actor.scope) as session:
         rules = (await load_preferences(session)).escalation
-    known = [(intent.label, intent.title) for intent in installation.intents]
+        known = [(intent.label, intent.title) for intent in await load_intents(session, installation.intents)]
     return await _page(
         request, installation, actor, "escalation", rules=rules, keywords=", ".join(rules.keywords), topics=known
     )

@@ -27,6 +27,7 @@ from desk.errors import InvalidInputError
 from desk.escalation import escalate_ticket
 from desk.installation import Installation
 from desk.intake import add_note
+from desk.intents import label_ticket, load_intents
 from desk.models import Example
 from desk.tickets import TicketChange, TicketFilter, TicketView, change_ticket, get_ticket, list_tickets, ticket_view
 from desk.web.permissions import needs
@@ -37,6 +38,7 @@ from ui.presenting.draft_card import DraftCard, draft_card
 from ui.presenting.files import ShownFile, shown_files
 from ui.presenting.queue import query_of
 from ui.presenting.ticket import ShownTicket, shown_ticket
+from ui.presenting.topics import topic_choices
 
 PARTS = ("head", "thread", "draft", "composer_files", "side")
 
@@ -48,6 +50,8 @@ class Shown:
     has_model: bool
     files: list[ShownFile]
     """Of the reply that is being written."""
+    topics: Sequence[tuple[str, str]] = ()
+    topic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,10 @@ class ChangeForm(msgspec.Struct):
     priority: str | None = None
     tags: str | None = None
     whole: str = ""
+
+
+class TopicForm(msgspec.Struct):
+    topic: str = ""
 
 
 class NoteForm(msgspec.Struct):
@@ -134,6 +142,19 @@ class Tickets(Controller):
         toast = Toast(f"Closed #{ticket.number}.")
         return await go_to(request, installation, actor, following, wanted, toast)
 
+    @post("/topic", status_code=200)
+    async def set_topic(
+        self,
+        request: Request[Any, Any, Any],
+        ticket_id: FromPath[UUID],
+        data: URLEncodedBody[TopicForm],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        """What the ticket is about; the desk learns from it."""
+        await label_ticket(installation.database, actor, ticket_id, data.topic, installation.intents)
+        return await refreshed(request, installation, actor, ticket_id)
+
     @post("/notes", status_code=200)
     async def note(
         self,
@@ -200,6 +221,8 @@ def fields(shown: Shown) -> dict[str, Any]:
         "has_model": shown.has_model,
         "files": shown.files,
         "files_of": shown.ticket.id,
+        "topics": shown.topics,
+        "topic": shown.topic,
     }
 
 
@@ -209,11 +232,19 @@ async def read_ticket(installation: Installation, actor: Actor, ticket_id: UUID,
         view = await ticket_view(session, ticket_id)
         files = await files_in_composer(session, ticket_id, actor.user_id)
         examples = await _tickets_of_examples(session, view)
+        intents = await load_intents(session, installation.intents)
     people = await user_names(installation.database, actor.scope)
     now = installation.clock.now()
     card = draft_card(view.ticket, view.current_draft, view.deliveries, now, examples)
     has_model = await installation.models.for_tenant(actor.tenant_id) is not None
-    return Shown(shown_ticket(view, people, actor, query_of(wanted), now), card, has_model, shown_files(files))
+    return Shown(
+        shown_ticket(view, people, actor, query_of(wanted), now),
+        card,
+        has_model,
+        shown_files(files),
+        topic_choices(intents, view.ticket.intent),
+        view.ticket.intent or "",
+    )
 
 
 async def _tickets_of_examples(session: AsyncSession, view: TicketView) -> dict[UUID, UUID]:

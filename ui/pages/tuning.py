@@ -23,8 +23,10 @@ from desk.errors import InvalidInputError
 from desk.installation import Installation
 from desk.ports import ConfidenceSettings, SourceWeights
 from desk.web.permissions import needs
-from ui.pages.shell import page_or_content, told
+from desk.weighing import past_replies, preview, recommend
+from ui.pages.shell import page_or_content, part_of_page, told
 from ui.presenting.tuning import GROUPS, shown_numbers, shown_weights
+from ui.presenting.weighing import shown_preview, shown_recommendation
 
 
 class WeightsForm(msgspec.Struct):
@@ -61,6 +63,20 @@ class Weights(Controller):
             await save_weights(session, weights)
         return told(await _page(request, installation, actor), "Saved. The next draft uses them.")
 
+    @post("/preview", status_code=200)
+    async def preview(
+        self,
+        data: URLEncodedBody[WeightsForm],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        """What these weights would have changed on past tickets; stores nothing."""
+        weights = weights_from(asdict_of(data))
+        async with installation.database.transaction(actor.scope) as session:
+            current = (await load_preferences(session)).weights
+            replies = await past_replies(session)
+        return part_of_page("weights.html", ["preview"], preview=shown_preview(preview(replies, current, weights)))
+
     @post("/confidence", status_code=200, opt=needs(Permission.TUNING))
     async def change_confidence(
         self,
@@ -80,6 +96,8 @@ class Weights(Controller):
 async def _page(request: Request[Any, Any, Any], installation: Installation, actor: Actor) -> Any:
     async with installation.database.transaction(actor.scope) as session:
         preferences = await load_preferences(session)
+        replies = await past_replies(session)
+    recommended = recommend(replies)
     return await page_or_content(
         request,
         installation,
@@ -87,6 +105,8 @@ async def _page(request: Request[Any, Any, Any], installation: Installation, act
         "weights.html",
         area="weights",
         weights=shown_weights(preferences.weights),
+        recommended=shown_recommendation(recommended),
+        preview=shown_preview(preview(replies, preferences.weights, preferences.weights)),
         groups=[(group, shown_numbers(group, preferences.confidence)) for group in GROUPS],
         may_change=actor.may(Permission.TUNING),
     )

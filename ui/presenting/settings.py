@@ -17,9 +17,11 @@ from ui.presenting.words import Chip, Choices, channel_words
 
 TABS = (
     ("channels", "Channels", Permission.TUNING),
+    ("email", "E-mail", Permission.TUNING),
     ("widget", "Web widget", Permission.TUNING),
     ("sending", "Automatic sending", Permission.TUNING),
     ("escalation", "Escalation", Permission.TUNING),
+    ("topics", "Topics", Permission.TUNING),
     ("writing", "Writing", Permission.TUNING),
     ("models", "Language models", Permission.TUNING),
     ("people", "People", Permission.ACCOUNTS),

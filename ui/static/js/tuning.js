@@ -1,4 +1,18 @@
-/* Weights: slider and number move together, and the shares are shown as they will be stored. */
+/* Weights: slider and number move together, and the shares are shown as they will be stored. Recommended weights are
+   put into the form, where they can be looked at before they are saved. */
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-takes-weights]");
+  const form = document.querySelector("form[data-weights]");
+  if (!button || !form) return;
+  for (const pair of button.dataset.takesWeights.trim().split(/\s+/)) {
+    const [name, value] = pair.split("=");
+    const input = form.elements.namedItem(name);
+    input.value = value;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  form.scrollIntoView({ block: "start" });
+});
+
 document.addEventListener("input", (event) => {
   const form = event.target.closest("[data-weights]");
   if (!form) return;
