@@ -32,6 +32,7 @@ from connectors.storage.signing import Signer
 from connectors.widget.channel import LiveChannel
 from desk.accounts.tokens import TokenDesk
 from desk.app import create_app
+from desk.attachments.kept import AttachmentLimits
 from desk.clock import SystemClock
 from desk.db.crypto import key_ring
 from desk.db.roles import DatabaseAddress, address_from_urls
@@ -40,10 +41,10 @@ from desk.db.unit_of_work import Database
 from desk.delivery import DeliveryDesk
 from desk.drafting.pipeline import DraftingDesk
 from desk.egress import EgressRules
+from desk.files import FileLinks
 from desk.inbound.connecting import StoredCredentials
 from desk.inbound.reading import InboxDesk
 from desk.inbound.watching import WatchDesk
-from desk.files import FileLinks
 from desk.installation import Installation
 from desk.live import LiveHub
 from desk.logs import configure_logs
@@ -116,7 +117,13 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         live=LiveHub(address.psycopg_app_url()),
         clock=clock,
         channels=by_kind,
-        inbox=InboxDesk(database, by_kind, debounce_seconds=settings.debounce_seconds),
+        inbox=InboxDesk(
+            database,
+            by_kind,
+            debounce_seconds=settings.debounce_seconds,
+            storage=storage,
+            limits=AttachmentLimits.of(settings),
+        ),
         watches=WatchDesk(database, by_kind),
         tokens=TokenDesk(database, settings.secret_key, clock, settings.token_minutes),
         embedder=embedder,

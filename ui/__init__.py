@@ -11,6 +11,7 @@ from litestar.types import ControllerRouterHandler
 
 from ui.pages.faqs import Faqs, OneFaq
 from ui.pages.files import ComposerFiles
+from ui.pages.email import Mailboxes
 from ui.pages.knowledge import Knowledge, OneDocument
 from ui.pages.learned import Corrections, Examples
 from ui.pages.live import live

@@ -45,6 +45,11 @@ def compose(reply: OutgoingReply, settings: EmailSettings) -> bytes:
         mail["X-Auto-Response-Suppress"] = "All"
     mail.set_content(reply.body, charset="utf-8")
     mail.add_alternative(_as_html(reply.body), subtype="html", charset="utf-8")
+    for file in reply.files:
+        kind, _, subtype = file.media_type.partition("/")
+        mail.add_attachment(
+            file.content, maintype=kind or "application", subtype=subtype or "octet-stream", filename=file.name
+        )
     return mail.as_bytes()
 
 

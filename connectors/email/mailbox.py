@@ -165,9 +165,12 @@ class MailboxFeed:
         self._mailbox = mailbox
         self._settings = settings
         self._idles: bool | None = None
+        self._next = 0
 
     async def fetch(self, cursor: Mapping[str, Any]) -> Batch:
-        return await self._mailbox.run(lambda client: self._fetch(client, cursor))
+        batch = await self._mailbox.run(lambda client: self._fetch(client, cursor))
+        self._next = int(batch.cursor["next"])
+        return batch
 
     def _fetch(self, client: _Client, cursor: Mapping[str, Any]) -> Batch:
         status = cast("Mapping[bytes, Any]", client.select_folder(self._settings.folder, readonly=True))
@@ -190,12 +193,22 @@ class MailboxFeed:
         if not self._idles:
             await asyncio.sleep(min(POLL_SECONDS, seconds))
             return
-        await self._mailbox.run(lambda client: client.idle())
+        if await self._mailbox.run(self._begin_idling):
+            return
         ends = asyncio.get_running_loop().time() + min(seconds, GAP_SECONDS, IDLE_SECONDS)
         told = False
         while not told and (left := ends - asyncio.get_running_loop().time()) > 0:
             told = await self._mailbox.run(lambda client, left=left: _told_of_more(client, min(left, _SLICE_SECONDS)))
         await self._mailbox.run(lambda client: client.idle_done())
+
+    def _begin_idling(self, client: _Client) -> bool:
+        """True when there is something new already. The folder is opened anew just before, because what a server tells
+        in the middle of other commands is not told again."""
+        status = cast("Mapping[bytes, Any]", client.select_folder(self._settings.folder, readonly=True))
+        if int(status.get(b"UIDNEXT") or 0) > self._next:
+            return True
+        client.idle()
+        return False
 
 
 def _told_of_more(client: _Client, seconds: float) -> bool:

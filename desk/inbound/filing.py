@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk import events
+from desk.attachments.kept import GivenFile, KeptFile, row_of
 from desk.conversation import add_customer_message, append_message, lock_ticket
 from desk.db.unit_of_work import announce
 from desk.delivery import confirm_delivery, return_delivery
@@ -32,7 +33,12 @@ class Filed:
 
 
 async def file_inbound(
-    session: AsyncSession, connection: ConnectionDetails, inbound: Inbound, entry_id: UUID, debounce_seconds: float
+    session: AsyncSession,
+    connection: ConnectionDetails,
+    inbound: Inbound,
+    entry_id: UUID,
+    files: Sequence[KeptFile],
+    debounce_seconds: float,
 ) -> Filed | Ignored:
     """In the caller's transaction, once: the inbox row's state is what keeps it from happening twice."""
     if isinstance(inbound, Ignored):
@@ -44,7 +50,20 @@ async def file_inbound(
         if inbound.original is None:
             return Ignored(f"a report on a delivery that this connection did not make: {inbound.detail}")
         inbound = inbound.original
-    return await _file_message(session, connection, inbound, entry_id, debounce_seconds)
+    filed = await _file_message(session, connection, inbound, entry_id, debounce_seconds)
+    if isinstance(filed, Filed):
+        for kept in files:
+            row = row_of(kept)
+            row.ticket_id, row.message_id = filed.ticket_id, filed.message_id
+            session.add(row)
+    return filed
+
+
+def given_files(inbound: Inbound) -> tuple[GivenFile, ...]:
+    """What is to be kept before the message is filed; of a report nothing is."""
+    if not isinstance(inbound, InboundMessage):
+        return ()
+    return tuple(GivenFile(each.name, each.content_type, each.content, each.content_id) for each in inbound.files)
 
 
 async def _file_message(
@@ -77,8 +96,6 @@ async def _file_message(
         events.record(session, ticket.id, "ticket_created", channel=ticket.channel)
     else:
         events.record(session, ticket.id, "message_received", seq=added.seq)
-    if message.files:
-        events.record(session, ticket.id, "files_received", names=[clean_line(each.name) for each in message.files])
     if message.is_reply_by_machine:
         ticket.waiting_since, ticket.tags = None, list(dict.fromkeys([*ticket.tags, "automatic"]))
     else:

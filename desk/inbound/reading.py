@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from desk.attachments.kept import AttachmentLimits, keep_files
 from desk.db.leases import Claim, due_in, finish, hold
 from desk.db.unit_of_work import Database, announce
 from desk.errors import UnreadableMessageError
 from desk.inbound.connecting import note_return
-from desk.inbound.filing import file_inbound
+from desk.inbound.filing import file_inbound, given_files
 from desk.inbound.receiving import details_of
 from desk.models import Connection, InboxEntry
-from desk.ports import Channel, ConnectionDetails, Ignored, InboundChannel
+from desk.ports import Channel, ConnectionDetails, Ignored, InboundChannel, Storage
 
 WAIT_FOR_EARLIER_SECONDS = 0.5
 
@@ -32,10 +33,14 @@ class InboxDesk:
         channels: Mapping[str, Channel],
         *,
         debounce_seconds: float,
+        storage: Storage,
+        limits: AttachmentLimits,
     ) -> None:
         self._database = database
         self._channels = channels
         self._debounce_seconds = debounce_seconds
+        self._storage = storage
+        self._limits = limits
 
     async def work(self, held: Claim) -> None:
         """One claimed row, to a message of a ticket, or to a visible reason why not."""
@@ -48,9 +53,10 @@ class InboxDesk:
         except UnreadableMessageError as error:
             await self._fail(held, error.detail)
             return
+        files = await keep_files(self._storage, held.tenant_id, given_files(inbound), self._limits)
         async with self._database.transaction(held.scope) as session:
             # Connection and ticket are locked before the row, as everywhere.
-            filed = await file_inbound(session, connection, inbound, held.row_id, self._debounce_seconds)
+            filed = await file_inbound(session, connection, inbound, held.row_id, files, self._debounce_seconds)
             entry = await hold(session, InboxEntry, held)
             finish(entry)
             entry.last_error = None

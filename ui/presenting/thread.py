@@ -24,6 +24,10 @@ class ShownMessage:
     moment: datetime
     pieces: list[Piece]
     files: list[ShownFile]
+    quoted: str = ""
+    """Quoted history and signature, shown on request."""
+    html: str = ""
+    """The message as it was formatted, cleaned before it was stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,9 @@ class HistoryEntry:
     moment: datetime
 
 
+_AUTOMATIC = {"bounce": "Delivery report", "report": "Automatic reply", "": ""}
+
+
 def shown_message(
     message: Message, customer_name: str, people: Mapping[UUID, str], files: Sequence[Attachment] = ()
 ) -> ShownMessage:
@@ -60,10 +67,12 @@ def shown_message(
         seq=message.seq,
         author=message.author,
         name=names.get(message.author) or _person(message.user_id, message.author_name, people),
-        label=labels.get(message.author, ""),
+        label=_AUTOMATIC.get(message.automatic, message.automatic.capitalize()) or labels.get(message.author, ""),
         moment=message.sent_at,
         pieces=linked(message.body),
         files=shown_files(files),
+        quoted=message.quoted,
+        html=message.html,
     )
 
 
@@ -134,6 +143,10 @@ _EVENTS = {
     "reply_delayed": "Reply delayed",
     "reply_cancelled": "Automatic reply held back",
     "reply_undone": "Reply undone",
+    "reply_returned": "Reply came back undelivered",
+    "automatic_reply": "Automatic reply came in",
+    "participant_wrote": "Somebody else wrote in this conversation",
+    "sender_not_genuine": "The sender's address was found to be false",
     "delivery_decided": "Delivery decided",
     "ticket_escalated": "Escalated",
     "escalation_settled": "Escalation settled",
