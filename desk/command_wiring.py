@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from learning.backtest.history import RefusedLine
     from learning.backtest.run import BacktestProgress
     from learning.history_import import ImportCounts
+    from desk.settings import Settings
     from retrieval.index_check import IndexCheck
+    from retrieval.snapshots import SnapshotState
 
 
 def find_documents(paths: Iterable[Path], skipped: Callable[[Path, str], None]) -> Iterator[Path]:
@@ -43,6 +45,13 @@ async def check_indexes(installation: Installation, tenant_id: UUID) -> IndexChe
     from retrieval.index_check import check_indexes as check
 
     return await check(installation.database, installation.embedder, tenant_id)
+
+
+def examine_snapshots(settings: Settings) -> list[SnapshotState]:
+    """Every file of a large index, its hash computed anew."""
+    from desk.wiring import snapshots
+
+    return list(snapshots(settings).examine())
 
 
 async def import_history(
@@ -84,12 +93,12 @@ def edit_report(draft: str, sent: str) -> dict[str, Any]:
     return to_json(analyse(draft, sent))
 
 
-def measure_search(blas_threads: int) -> list[Figure]:
+def measure_search(blas_threads: int, *, full: bool = False) -> list[Figure]:
     """In a process of its own: the number of BLAS threads is settled when numpy is loaded."""
     from desk.measuring.figures import Figure
 
-    answer = subprocess.run(
-        [sys.executable, "-m", "retrieval.benchmarks.four_sources"],
+    answer = subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", "retrieval.benchmarks.four_sources", *(["--full"] if full else [])],
         env={**os.environ, "OPENBLAS_NUM_THREADS": str(blas_threads), "OMP_NUM_THREADS": str(blas_threads)},
         capture_output=True,
         text=True,
@@ -98,11 +107,12 @@ def measure_search(blas_threads: int) -> list[Figure]:
     figures: list[Figure] = []
     for line in answer.stdout.splitlines():
         one = json.loads(line)
-        name = f"search of {one['searched']}, 4 x {one['items']} items, recall at 10 {one['recall_at_10']:.3f}"
-        yardstick = f"numpy float32 dot product and argsort, vectors only, BLAS threads: {blas_threads}"
-        figures.append(
-            Figure(name, "ms", one["milliseconds"], yardstick, one["plain_milliseconds"], one["rounds"]),
+        name = (
+            f"search of {one['searched']}, 4 x {one['items']} items of {one['dimension']} numbers,"
+            f" recall at 10 {one['recall_at_10']:.3f}, {one['bytes_share']:.2f} of the bytes of float32"
         )
+        yardstick = f"{one['yardstick']}, BLAS threads: {blas_threads}"
+        figures.append(Figure(name, "ms", one["milliseconds"], yardstick, one["yardstick_milliseconds"], one["rounds"]))
     return figures
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--json", "target", metavar="OUT", help="Write the figures to a file as JSON; `-` for standard output.")
-def bench(target: str | None) -> None:
+@click.option("--full", is_flag=True, help="Also sources of 10,000, 20,000 and 100,000 items; takes many minutes.")
+def bench(target: str | None, *, full: bool) -> None:
     """Measure search, drafts, edit analysis, jobs and processes, each beside a plainer way to do the same.
 
     Works on a database of its own that is thrown away; takes about a minute.
@@ -31,7 +32,7 @@ def bench(target: str | None) -> None:
     figures: list[Figure] = []
     with progress_bar() as bar:
         task = bar.add_task("Search", total=4)
-        figures += [*measure_search(blas_threads=1), *measure_search(blas_threads=2)]
+        figures += [*measure_search(blas_threads=1, full=full), *measure_search(blas_threads=2, full=full)]
         bar.update(task, advance=1, description="Edit analysis")
         figures += asyncio.run(measure_edits())
         bar.update(task, advance=1, description="Drafts and jobs")

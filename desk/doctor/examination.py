@@ -30,6 +30,7 @@ async def examine(installation: Installation, address: DatabaseAddress) -> list[
         "work due": partial(work.waiting, database),
         "stuck work": partial(work.stuck, database),
         "indexes": partial(surroundings.indexes, installation),
+        "index files": partial(surroundings.index_files, installation),
         "channels": partial(surroundings.channels, installation),
         "language model": partial(surroundings.language_models, installation),
     }

@@ -10,7 +10,7 @@ from uuid import uuid4
 from sqlalchemy import func, select
 
 from desk.accounts.listing import named_tenants
-from desk.command_wiring import check_indexes
+from desk.command_wiring import check_indexes, examine_snapshots
 from desk.db.leases import database_time
 from desk.db.tenancy import Scope
 from desk.doctor.findings import Finding, judged
@@ -50,6 +50,14 @@ async def indexes(installation: Installation) -> Finding:
         option = "--global" if tenant_id == GLOBAL_TENANT_ID else f"--tenant {slug}"
         problems += [f"{slug}: {problem}; run `desk reindex {option}`" for problem in checked.problems()]
     return judged("indexes", problems, f"{items} items can be found")
+
+
+async def index_files(installation: Installation) -> Finding:
+    """The files of large indexes; a damaged one costs time at the next start and nothing else."""
+    states = await asyncio.to_thread(examine_snapshots, installation.settings)
+    damaged = [f"{one.source} of tenant {one.tenant_id}" for one in states if one.state == "damaged"]
+    problems = [f"{name} is damaged: it is not used, and is built anew from the database" for name in damaged]
+    return judged("index files", problems, f"{len(states)} whole", outcome="warn")
 
 
 def _disk(installation: Installation) -> Finding:

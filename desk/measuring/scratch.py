@@ -112,7 +112,7 @@ async def _add_learned(
                     Example(
                         id=uuid7(),
                         question=one,
-                        answer=f"{_ANSWER} For this one: {_text(random)}",
+                        answer=_ANSWER if one in _TOPICS else _text(random),
                         origin="imported",
                         answered_at=now,
                     )
