@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -37,6 +37,8 @@ class IngestResult:
     reason: str = ""
     document_id: UUID | None = None
     version: int = 0
+    remarks: tuple[str, ...] = ()
+    """What was left out of it and why."""
 
 
 Told = Callable[[IngestResult], None]
@@ -153,8 +155,10 @@ class Ingestion:
 
     async def _ended(self, version_ids: Sequence[UUID]) -> list[tuple[UUID, IngestResult]]:
         chunks = (
-            select(func.count()).where(Chunk.version_id == DocumentVersion.id).correlate(DocumentVersion)
-        ).scalar_subquery()
+            (select(func.count()).where(Chunk.version_id == DocumentVersion.id).correlate(DocumentVersion))
+            .scalar_subquery()
+            .label("chunks")
+        )
         async with self._database.transaction(self._scope) as session:
             rows = await session.execute(
                 select(
@@ -163,12 +167,24 @@ class Ingestion:
                     DocumentVersion.number,
                     DocumentVersion.state,
                     DocumentVersion.reason,
+                    DocumentVersion.remarks,
                     chunks,
                 ).where(DocumentVersion.id.in_(version_ids), DocumentVersion.state != "waiting")
             )
             return [
-                (version_id, IngestResult("", state, count if state == "indexed" else 0, reason, document_id, number))
-                for version_id, document_id, number, state, reason, count in rows
+                (
+                    row.id,
+                    IngestResult(
+                        "",
+                        row.state,
+                        row.chunks if row.state == "indexed" else 0,
+                        row.reason,
+                        row.document_id,
+                        row.number,
+                        tuple(row.remarks.splitlines()),
+                    ),
+                )
+                for row in rows
             ]
 
 
@@ -187,4 +203,4 @@ def _read(path: Path, category: str, maximum_bytes: int) -> Upload:
 
 
 def _named(outcome: IngestResult, name: str) -> IngestResult:
-    return IngestResult(name, outcome.result, outcome.chunks, outcome.reason, outcome.document_id, outcome.version)
+    return replace(outcome, name=name)

@@ -38,7 +38,8 @@ async def _tenant_id(installation: Installation, slug: str | None) -> UUID:
 @click.option("--category", default="", help="Category of the documents, such as billing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def ingest(paths: tuple[str, ...], slug: str | None, category: str, *, is_global: bool, as_json: bool) -> None:
-    """Take files and folders into the knowledge base.
+    """Take files and folders into the knowledge base: PDF, Word, PowerPoint, OpenDocument, HTML, Markdown, text,
+    e-mail, CSV of FAQs, and ZIP archives of these.
 
     A file that was taken in before becomes a new version of its document; unchanged it stays as it is.
     """
@@ -59,6 +60,8 @@ def ingest(paths: tuple[str, ...], slug: str | None, category: str, *, is_global
     for one in results:
         told = f"indexed, {one['chunks']} chunks" if one["result"] == "indexed" else f"refused: {one['reason']}"
         click.echo(f"{one['path']}: {told}")
+        for remark in one.get("remarks", ()):
+            click.echo(f"  {remark}")
 
 
 def _discover(paths: tuple[str, ...]) -> tuple[list[Path], list[tuple[Path, str]]]:
@@ -109,6 +112,8 @@ def _as_json(result: IngestResult) -> dict[str, Any]:
     shown: dict[str, Any] = {"path": result.name, "result": result.result, "chunks": result.chunks}
     if result.reason:
         shown["reason"] = result.reason
+    if result.remarks:
+        shown["remarks"] = list(result.remarks)
     if result.document_id is not None:
         shown |= {"document_id": str(result.document_id), "version": result.version}
     return shown

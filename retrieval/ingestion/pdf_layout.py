@@ -27,6 +27,8 @@ _WORD = re.compile(r"[^\W\d_]{2,}(?:-[^\W\d_]{2,})*")
 _MARGIN = 0.12
 """Share of the page at its top and at its bottom in which running headers and footers stand."""
 _EDGE_LINES = 3
+_RUNNING_PAGES = 5
+"""A line at one place in the margin of so many pages is furniture, however long the document: chapters change it."""
 _LARGER = 1.15
 _LONGEST_HEADING = 200
 _LONGEST_BOLD_HEADING = 100
@@ -61,7 +63,7 @@ def _with_running(pages: Sequence[Sequence[Line]]) -> Iterator[tuple[Sequence[Li
     seen: Counter[str] = Counter()
     for lines in pages:
         seen.update({_running_key(line) for line in _edge(lines)})
-    least = max(3, round(0.3 * len(pages)))
+    least = min(_RUNNING_PAGES, max(3, round(0.3 * len(pages))))
     running = {key for key, count in seen.items() if count >= least}
     for lines in pages:
         yield lines, running if len(pages) > 1 else set()
@@ -125,6 +127,8 @@ class _Layout:
         return line.height >= _LARGER * self._body and len(line.text) <= _LONGEST_HEADING and _has_letters(line.text)
 
     def _kind(self, line: Line, before: Line | None, leading: float) -> tuple[BlockKind, int]:
+        if before is not None and same_row(before, line) and not self._is_large(before):
+            return "paragraph", 0
         if self._is_large(line):
             return "heading", self._levels[_rounded(line.height)]
         if line.fixed_pitch:
@@ -196,7 +200,12 @@ class _Layout:
 
 
 def same_row(before: Line, line: Line) -> bool:
-    return abs(before.bottom - line.bottom) < 0.3 * max(before.height, line.height, 1.0)
+    """On one baseline, or raised or lowered beside it as exponents and indices are."""
+    if abs(before.bottom - line.bottom) < 0.3 * max(before.height, line.height, 1.0):
+        return True
+    overlap = min(before.top, line.top) - max(before.bottom, line.bottom)
+    smaller = min(before.height, line.height)
+    return overlap > 0.6 * smaller and smaller < 0.9 * max(before.height, line.height)
 
 
 def _follows(before: Line, line: Line, leading: float) -> bool:
