@@ -12,7 +12,7 @@ help:
 	@echo "make test   run the whole test suite"
 	@echo "make lint   types, style, import directions"
 	@echo "make bench  measure, each figure beside its yardstick"
-	@echo "make screenshots   take the README's pictures from a desk of their own"
+	@echo "make screenshots   take the README's pictures from a desk of their own (FOLDER=... for every page)"
 	@echo "make lock   resolve the dependencies anew"
 
 check-machine:
@@ -61,7 +61,7 @@ bench: install-dev
 	$(BIN)/desk bench
 
 screenshots: install-dev
-	$(BIN)/python -m tests.whole.screenshots docs/pictures
+	$(BIN)/python -m tests.whole.screenshots $(if $(FOLDER),$(FOLDER),docs/pictures --readme)
 
 lock: $(BIN)/python
 	$(BIN)/python -m pip install --quiet uv
