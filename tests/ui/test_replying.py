@@ -116,7 +116,8 @@ async def test_the_refreshed_parts_leave_the_editor_alone(
 ) -> None:
     await signed_in(browser, owner)
     parts = HTMLParser((await browser.part(f"/tickets/{tickets[0]['id']}/refresh?view=all")).text)
-    assert {node.attributes["id"] for node in parts.css("[hx-swap-oob]")} == {"ticket-head", "thread", "draft", "side"}
+    refreshed = {node.attributes["id"] for node in parts.css("[hx-swap-oob]")}
+    assert refreshed == {"ticket-head", "thread", "draft", "composer-files", "side"}
     assert parts.css_first("#reply") is None
 
 

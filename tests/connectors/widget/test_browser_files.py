@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
 import zlib
 from uuid import uuid4
 
 import httpx
-import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, expect
 
+from tests.connectors.widget.browsing import IN_A_BROWSER, newest_ticket, open_chat, sign_in
 from tests.connectors.widget.shop_page import Shop
-from tests.connectors.widget.test_browser import (
-    api,
-    browser,
-    context,
-    desk,
-    newest_ticket,
-    open_chat,
-    shop,
-    sign_in,
-)
 from tests.desk.api.test_attachments import PAGE, PDF
 from tests.whole.desk_process import DeskProcess
 
-__all__ = ["api", "browser", "context", "desk", "shop"]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.xdist_group("widget-browser"),
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; Debian's package is called chromium"),
-]
+pytestmark = IN_A_BROWSER
 
 
 def picture(width: int = 64, height: int = 40) -> bytes:
