@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from rapidfuzz import fuzz
 
-from desk.ports import SourceKind, SourceWeights
+from desk.ports import Hit, SourceKind, SourceWeights
 from retrieval.candidates import Candidate
 from retrieval.tokens import terms
 
 _ALIKE = 95.0
 """rapidfuzz ratio from which two texts are the same but for a typo, a greeting or their layout."""
+_OTHER_LANGUAGE = 0.85
+"""Factor on the weighted score of a hit in another language than the question's: of two that fit about equally, the
+one the customer can read comes first, and a clearly better one still stays ahead."""
 _NEGATIONS = frozenset({"no", "not", "never", "none", "cannot", "without", "t"})
 """Words that reverse a text however alike the rest is; `t` is what is left of don't and can't."""
 
@@ -61,6 +64,22 @@ def merge(
     ]
     ranked.sort(key=lambda hit: (-hit.weighted_score, -hit.score, hit.kind, hit.item_id))
     return _distinct(ranked, texts, top_k)
+
+
+def preferring(hits: Sequence[Hit], language: str) -> list[Hit]:
+    """The hits in their new order; where either language is not known nothing changes.
+
+    Similarities stay as they are, and so does the confidence that is made of them.
+    """
+    if not language:
+        return list(hits)
+    weighed = [
+        replace(hit, weighted_score=_OTHER_LANGUAGE * hit.weighted_score)
+        if hit.language and hit.language != language
+        else hit
+        for hit in hits
+    ]
+    return sorted(weighed, key=lambda hit: -hit.weighted_score)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from retrieval.candidates import Candidate
 from retrieval.confidence import assess
 from retrieval.ingestion.languages import detect_language
 from retrieval.intents.tenant import TenantIntents
-from retrieval.merge import merge
+from retrieval.merge import merge, preferring
 from retrieval.open_indexes import OpenIndexes
 from retrieval.query import clean_question, question_text
 from retrieval.reranking import CANDIDATES, RerankingStage
@@ -74,14 +74,16 @@ class FourSourceRetriever:
         merged = merge(
             {kind: found[:PER_SOURCE] for kind, found in present.items() if kind in question.sources},
             weights,
-            question.top_k if self._reranking is None else max(question.top_k, CANDIDATES),
+            max(question.top_k, CANDIDATES),
             texts,
         )
-        shown = tuple(hits[item.kind, item.item_id] for item in merged)
+        language = question.language or detect_language(question.text)
+        shown = tuple(preferring([hits[item.kind, item.item_id] for item in merged], language))
         finished = time.perf_counter()
         reranking: Reranking | None = None
         if self._reranking is not None:
             shown, reranking = await self._reranking.apply(question.tenant_id, text, shown, weights, question.top_k)
+        shown = shown[: question.top_k]
         reranked = time.perf_counter()
         return Evidence(
             hits=shown,
@@ -99,7 +101,7 @@ class FourSourceRetriever:
             embedding_model=self._embedder.model,
             index_sequence=tenant.sequence,
             approved_answers=len(tenant.sources["example"]),
-            language=question.language or detect_language(question.text),
+            language=language,
             timings_ms={
                 "embed": _ms(started, embedded),
                 "follow_index": _ms(embedded, refreshed),

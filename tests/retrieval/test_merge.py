@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.ports import SourceKind, SourceWeights
+from desk.ports import Hit, SourceKind, SourceWeights
 from retrieval.candidates import Candidate
-from retrieval.merge import merge
+from retrieval.merge import merge, preferring
 
 KINDS: tuple[SourceKind, ...] = ("global_kb", "tenant_kb", "example", "correction", "faq")
 
@@ -91,3 +91,15 @@ def test_the_order_of_arrival_makes_no_difference(found, top_k: int, shuffler: R
     assert merge(shuffled, SourceWeights(), top_k, texts={}) == hits
     assert len(hits) <= top_k
     assert [hit.weighted_score for hit in hits] == sorted((hit.weighted_score for hit in hits), reverse=True)
+
+
+def test_of_two_that_fit_alike_the_one_in_the_customers_language_comes_first() -> None:
+    def hit(number: int, weighted: float, language: str) -> Hit:
+        item = UUID(int=number)
+        return Hit("tenant_kb", item, item, "", "", weighted, weighted, weighted, 0.0, language=language)
+
+    hits = [hit(1, 0.50, "en"), hit(2, 0.48, "de"), hit(3, 0.30, "en"), hit(4, 0.28, "")]
+    assert [one.item_id.int for one in preferring(hits, "de")] == [2, 1, 4, 3]
+    assert [one.item_id.int for one in preferring([hit(1, 0.60, "en"), hit(2, 0.48, "de")], "de")] == [1, 2]
+    assert preferring(hits, "") == hits
+    assert [one.score for one in preferring(hits, "de")] == [0.48, 0.50, 0.28, 0.30]
