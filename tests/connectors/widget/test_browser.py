@@ -33,7 +33,7 @@ from tests.whole.desk_process import DeskProcess, wait_for, with_signal
 pytestmark = IN_A_BROWSER
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(280, func_only=True)
 def test_the_whole_story_of_a_question(  # noqa: PLR0915 - one story, told in its order
     browser: Browser, context: BrowserContext, shop: Shop, api: httpx.Client, desk: DeskProcess
 ) -> None:
