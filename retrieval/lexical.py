@@ -20,8 +20,8 @@ _SATURATION = 0.9
 """k1 and b as usual for passages (Trotman, Puurula & Burgess 2014); our own measurement agrees."""
 _LENGTH_SHARE = 0.4
 _MOST_COUNTED = 65_535
-_KEPT_GAINS_AN_ITEM = 16
-"""How much of the index may be kept as gains: for each item about a quarter of the terms of a passage."""
+_KEPT_GAINS_AN_ITEM = 64
+"""How much of the index may be kept as gains: for each item about the terms of a passage, so all of them for most."""
 _BYTES_A_TERM = 12
 """Slot and count in the postings with their spare room, and the id in the item's own list."""
 _BYTES_A_WORD = 370
