@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from datetime import UTC, datetime
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.utils import getaddresses, parsedate_to_datetime
@@ -13,7 +13,7 @@ from email.utils import getaddresses, parsedate_to_datetime
 MOST_REFERENCES = 50
 LONGEST_ID = 400
 _ID = re.compile(r"<[^<>\s]{1,398}>")
-_BROKEN = (LookupError, UnicodeError, ValueError, HeaderParseError, TypeError, AttributeError)
+_BROKEN = (LookupError, UnicodeError, ValueError, MessageError, TypeError, AttributeError)
 
 
 def texts(mail: EmailMessage, name: str) -> list[str]:

@@ -39,6 +39,8 @@ MOST_PARTS = 200
 MOST_FILES = 50
 LONGEST_TEXT = 200_000
 """Characters of the text that are looked at."""
+_BROKEN = (LookupError, ValueError, AttributeError, TypeError, MessageError)
+"""What the standard library raises for mail that breaks its assumptions."""
 _UNSAFE_NAME = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\u200b-\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
@@ -46,12 +48,21 @@ def raw_message(raw: bytes) -> RawMessage:
     """Named by its Message-ID and a hash of everything below the header, because ids are missing, reused, and the same
     for copies that came another way; kept in order for each sender."""
     header, _, body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
-    mail = _parsed(header + b"\n\n")
-    message_id = own_id(mail) if mail is not None else ""
+    message_id, sender = _named(_parsed(header + b"\n\n"))
     digest = hashlib.sha256(body if message_id else raw).hexdigest()[:40]
     name = message_id if len(message_id) <= 400 else hashlib.sha256(message_id.encode()).hexdigest()
-    senders = addresses(mail, "From") if mail is not None else []
-    return RawMessage(f"{name}:{digest}", raw, senders[0][1][:300] if senders else "")
+    return RawMessage(f"{name}:{digest}", raw, sender)
+
+
+def _named(mail: EmailMessage | None) -> tuple[str, str]:
+    """Message-ID and sender, as far as they can be read: a broken mail must not hold up those behind it."""
+    if mail is None:
+        return "", ""
+    try:
+        senders = addresses(mail, "From")
+        return own_id(mail), senders[0][1][:300] if senders else ""
+    except _BROKEN:
+        return "", ""
 
 
 def parse_mail(raw: bytes, connection: ConnectionDetails) -> Inbound:
@@ -66,7 +77,7 @@ def parse_mail(raw: bytes, connection: ConnectionDetails) -> Inbound:
     except RecursionError as error:
         msg = "this mail is nested without end"
         raise UnreadableMessageError(msg) from error
-    except (LookupError, ValueError, AttributeError, TypeError, MessageError) as error:
+    except _BROKEN as error:
         # What the standard library raises for mail that breaks its assumptions; the bytes are kept.
         msg = f"this mail is broken in a way the desk cannot read ({type(error).__name__})"
         raise UnreadableMessageError(msg) from error
@@ -75,7 +86,7 @@ def parse_mail(raw: bytes, connection: ConnectionDetails) -> Inbound:
 def _parsed(raw: bytes) -> EmailMessage | None:
     try:
         return email.message_from_bytes(raw, policy=default)
-    except (LookupError, ValueError, AttributeError, TypeError, RecursionError, MessageError):
+    except (*_BROKEN, RecursionError):
         return None
 
 
@@ -196,6 +207,9 @@ def _collect(part: EmailMessage, content: _Content, depth: int) -> None:
         for child in _children(part):
             _collect(child, content, depth + 1)
         return
+    if kind.startswith("multipart/"):
+        # It says that it has parts and has none: what is there is its text.
+        kind = "text/plain"
     is_file = part.get_content_disposition() == "attachment" or bool(_file_name(part))
     if kind in {"text/plain", "text/html"} and not is_file:
         words = decode_bytes(_bytes_of(part), _charset(part))

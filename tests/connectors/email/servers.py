@@ -13,7 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
@@ -43,7 +43,8 @@ class Imap:
     port: int
     folder: Path
 
-    def client(self, user: str = USER) -> IMAPClient:
+    def client(self, user: str = USER) -> Any:
+        """An IMAPClient, whose methods are only partly typed."""
         client = IMAPClient("127.0.0.1", self.port, ssl=False, timeout=10)
         client.login(user, PASSWORD)
         return client
@@ -173,7 +174,7 @@ class Outbox:
     refuse: dict[str, str] = field(default_factory=dict[str, str])
     after_data: list[str] = field(default_factory=list[str])
     """In turn: an answer such as `451 try later`, or `drop` for taking the mail and hanging up, or "" for yes."""
-    on_mail: Any = None
+    on_mail: Callable[[bytes, str], None] | None = None
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's names
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -187,15 +188,15 @@ class Outbox:
         what = self.after_data.pop(0) if self.after_data else ""
         if what and what != "drop":
             return what
-        raw = bytes(envelope.content or b"")
+        raw = envelope.content if isinstance(envelope.content, bytes) else b""
         self.raw.append(raw)
         self.mails.append(message_from_bytes(raw, policy=default))
         self.recipients += envelope.rcpt_tos
         if self.on_mail is not None:
             await asyncio.to_thread(self.on_mail, raw, envelope.rcpt_tos[0])
         if what == "drop":
-            assert server.transport is not None
-            server.transport.abort()
+            transport: Any = server.transport
+            transport.abort()
         return "250 2.0.0 taken"
 
 

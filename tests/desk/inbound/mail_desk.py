@@ -107,7 +107,7 @@ class MailDesk:
         return await until(done)
 
 
-async def until(look: Callable[[], Awaitable[Found]], seconds: float = 20) -> Found:
+async def until(look: Callable[[], Awaitable[Found | None]], seconds: float = 20) -> Found:
     deadline = time.monotonic() + seconds
     while True:
         found = await look()

@@ -29,8 +29,11 @@ async def test_a_mail_its_answer_and_the_answer_to_that_are_one_ticket(mail_desk
     assert sent["References"] == original["Message-ID"]
     assert sent["Subject"] == "Re: Backups"
     assert sent["Auto-Submitted"] is None, "a person has approved it"
-    assert "For 14 days." in sent.get_body(("plain",)).get_content()
-    assert '<a href="https://acme.test/backups">' in sent.get_body(("html",)).get_content()
+    plain, rich = sent.get_body(("plain",)), sent.get_body(("html",))
+    assert plain is not None
+    assert "For 14 days." in plain.get_content()
+    assert rich is not None
+    assert '<a href="https://acme.test/backups">' in rich.get_content()
     (copy,) = mail_desk.imap.content("Sent", mail_desk.address)
     assert copy["Message-ID"] == sent["Message-ID"]
 
