@@ -1,8 +1,9 @@
 """Measures search over a folder of Markdown documents: does a title find its article, a heading its section?
 
-Titles and headings are taken out of the texts that are searched, so the question is never simply there.
+Titles and headings are taken out of the texts that are searched, so the question is never simply there. With
+--headings they stay in, as they do when a document is taken in, for every one of the searches.
 
-    python -m retrieval.benchmarks.kb FOLDER [--articles 150] [--json]
+    python -m retrieval.benchmarks.kb FOLDER [--articles 150] [--headings] [--json]
 """
 
 from __future__ import annotations
@@ -40,19 +41,25 @@ class Section:
     def key(self) -> tuple[str, str]:
         return self.article, self.heading
 
+    @property
+    def above(self) -> tuple[str, ...]:
+        return tuple(one for one in (self.title, self.heading) if one)
+
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--articles", type=click.IntRange(min=1), help="Read only so many articles, in the order of their paths.")
+@click.option("--headings", "with_headings", is_flag=True, help="Leave title and heading above every text.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def main(folder: Path, articles: int | None, *, as_json: bool) -> None:
+def main(folder: Path, articles: int | None, *, with_headings: bool, as_json: bool) -> None:
     """Search the Markdown documents in FOLDER by their titles and headings."""
     paths = sorted(folder.rglob("*.md"))[:articles]
     sections = [section for path in paths for section in _sections(path.relative_to(folder), path)]
     if not sections:
         raise click.ClickException("There is no Markdown document with text in this folder.")
     chunks = [(section, chunk) for section in sections for chunk in _chunks(section.text)]
-    texts = [chunk for _, chunk in chunks]
+    above = [section.above if with_headings else () for section, _ in chunks]
+    texts = ["\n".join((*headings, chunk)) for headings, (_, chunk) in zip(above, chunks, strict=True)]
     titles = {section.article: section.title for section in sections if _words(section.title) >= _SHORTEST_TITLE}
     times = Counter(section.heading for section in sections)
     headings = {
@@ -61,8 +68,17 @@ def main(folder: Path, articles: int | None, *, as_json: bool) -> None:
         if _words(section.heading) >= _SHORTEST_HEADING and times[section.heading] == 1
     }
     tasks = [
-        Task("title to article", texts, [section.article for section, _ in chunks], [*titles.values()], [*titles]),
-        Task("heading to section", texts, [section.key for section, _ in chunks], [*headings.values()], [*headings]),
+        Task(
+            "title to article", texts, [section.article for section, _ in chunks], [*titles.values()], [*titles], above
+        ),
+        Task(
+            "heading to section",
+            texts,
+            [section.key for section, _ in chunks],
+            [*headings.values()],
+            [*headings],
+            above,
+        ),
     ]
     text_vectors = embed_with_progress(texts, f"Embedding {len(texts)} texts")
     for task in tasks:

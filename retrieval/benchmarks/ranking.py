@@ -50,6 +50,8 @@ class Task:
     groups: Sequence[Hashable]
     questions: Sequence[str]
     wanted: Sequence[Hashable]
+    headings: Sequence[Sequence[str]] | None = None
+    """Of every text those it stands under, which only the product's own search is told apart from the text."""
 
 
 def embed_with_progress(texts: Sequence[str], label: str) -> Vectors:
@@ -76,10 +78,11 @@ def measure(
     ids = item_ids(task)
     words, vectors = LexicalIndex(), VectorArena(text_vectors.shape[1])
     both = SourceIndex(text_vectors.shape[1])
-    for item_id, text, vector in zip(ids, task.texts, text_vectors, strict=True):
+    headings = task.headings or [()] * len(ids)
+    for item_id, text, vector, above in zip(ids, task.texts, text_vectors, headings, strict=True):
         words.add(item_id, text)
         vectors.upsert(item_id, vector)
-        both.upsert(item_id, text, vector)
+        both.upsert(item_id, text, vector, above)
     group_of = dict(zip(ids, task.groups, strict=True))
     searches: dict[str, Search] = {
         "words": lambda text, _: [item_id for item_id, _ in words.search(text, _DEPTH)],

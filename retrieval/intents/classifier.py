@@ -87,7 +87,9 @@ class IntentClassifier:
         keywords = self._keyword_evidence(text)
         evidence = self._model.evidence(vector, letters_of([text])[0])
         unknown = (1 - self._model.known(vector)) * (1 - _KEYWORD_TRUST * float(keywords.max()))
-        return 1 - unknown, self._model.shares(evidence + _KEYWORD_SHARE * keywords)
+        # What people said of such a question outweighs the words in it.
+        known = (1 - unknown) * (1 - self._model.foreign(vector))
+        return known, self._model.shares(evidence + _KEYWORD_SHARE * keywords)
 
     def _keyword_evidence(self, text: str) -> NDArray[np.float64]:
         padded = f" {' '.join(terms(text))} "

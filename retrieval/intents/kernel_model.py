@@ -78,6 +78,7 @@ class KernelModel:
         )
         self._mixed_weights, self._titled_weights = mixed_fit.weights, titled_fit.weights
         self._near_weights = near_fit.weights
+        self._foreign_weights = titled_fit.fitted((titled_labels == NONE).astype(np.float64))
         self._known = _known_curve(near_fit, titled_labels, len(texts))
         self._sharpness = _sharpness(mixed_fit.left_out() + titled_fit.left_out()[: len(texts)], texts.labels)
 
@@ -92,6 +93,11 @@ class KernelModel:
         nearness = (_kernel(vector[np.newaxis], self._titled, _NEARNESS_WIDTH) @ self._near_weights).max()
         slope, offset = self._known
         return float(1 / (1 + np.exp(-np.clip(slope * nearness + offset, -30, 30))))
+
+    def foreign(self, vector: NDArray[np.float32]) -> float:
+        """How near, from 0 to 1, the question is to what people said is about none of the categories."""
+        nearness = _kernel(vector[np.newaxis], self._titled, _TITLE_WIDTH) @ self._foreign_weights
+        return float(np.clip(nearness[0], 0.0, 1.0))
 
     def shares(self, evidence: Numbers) -> Numbers:
         """The probability of each category, if it is one of them."""
@@ -111,6 +117,10 @@ class _Ridge:
         self._inverse = np.linalg.inv(kernel + ridge * np.eye(len(kernel)))
         self._wanted = wanted
         self.weights: Numbers = self._inverse @ wanted
+
+    def fitted(self, wanted: Numbers) -> Numbers:
+        """The weights for something else that is wanted of the same texts."""
+        return self._inverse @ wanted
 
     def left_out(self) -> Numbers:
         """Of every text, what is predicted without it (Rasmussen & Williams 2006, equation 5.12)."""
