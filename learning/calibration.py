@@ -21,20 +21,23 @@ from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
-from desk.drafting.local_writer import MOST_VOTERS, vote
+from desk.drafting.voting import MOST_VOTERS, vote
 from desk.errors import InvalidInputError
 from desk.ports import Evidence, Hit
 
 FEATURES = (
     "nearest_score",
     "vote_share",
+    "sharp_vote_share",
+    "wide_vote_share",
+    "wording_vote_share",
     "likeness_to_near_replies",
     "likeness_to_closest_reply",
     "agreement_of_near_replies",
     "repeated_replies",
+    "times_said",
     "since_last_said",
     "history_size",
-    "intent_certainty",
     "kb_similarity",
     "correction_safety",
     "from_passages",
@@ -43,9 +46,9 @@ FEATURES = (
 """The order of a feature vector; stored vectors of another length belong to an earlier version and are not used."""
 
 _NEAR = 8
-_INTERCEPT_DEVIATION = 1.5
+_INTERCEPT_DEVIATION = 0.7
 """Standard deviation of the prior on a tenant's own base rate, in logits: tenants differ widely."""
-_COEFFICIENT_DEVIATION = 0.3
+_COEFFICIENT_DEVIATION = 0.15
 """Of each coefficient around the prior's, per deviation of its feature: these differ less between tenants."""
 _MOST_STEPS = 50
 _SETTLED = 1e-8
@@ -57,8 +60,7 @@ def draft_features(evidence: Evidence, body: str, writer: str) -> tuple[float, .
     """One number per name in `FEATURES`, for live drafts and the backtest alike."""
     values = {
         **dict.fromkeys(FEATURES, 0.0),
-        **(_of_neighbours(evidence.neighbours[:MOST_VOTERS], body) if evidence.neighbours else {}),
-        "intent_certainty": evidence.intent.certainty,
+        **(_of_neighbours(evidence, body) if evidence.neighbours else {}),
         "kb_similarity": evidence.confidence.parts.kb_similarity,
         "correction_safety": evidence.confidence.parts.correction_safety,
         "from_passages": float(writer == "passages"),
@@ -67,21 +69,28 @@ def draft_features(evidence: Evidence, body: str, writer: str) -> tuple[float, .
     return tuple(values[name] for name in FEATURES)
 
 
-def _of_neighbours(neighbours: Sequence[Hit], body: str) -> dict[str, float]:
+def _of_neighbours(evidence: Evidence, body: str) -> dict[str, float]:
     """How near the approved answers are, how far they agree, and how far the draft goes with them."""
-    result = vote(neighbours)
+    neighbours = evidence.neighbours[:MOST_VOTERS]
+    held = max(evidence.approved_answers, len(neighbours))
+    result = vote(neighbours, held)
     texts = [body.strip().lower(), *(hit.text.strip().lower() for hit in neighbours[:_NEAR])]
     likeness = process.cdist(texts, texts, scorer=Levenshtein.normalized_similarity, dtype=np.float32)
     between = likeness[1:, 1:][np.triu_indices(len(texts) - 1, k=1)]
+    repeated = (result.similarity > 0).sum(axis=1) > 1
     return {
         "nearest_score": neighbours[0].score,
         "vote_share": result.share,
+        "sharp_vote_share": result.sharp_share,
+        "wide_vote_share": result.wide_share,
+        "wording_vote_share": result.wording_share,
         "likeness_to_near_replies": float(likeness[0, 1:].mean()),
         "likeness_to_closest_reply": float(likeness[0, 1:].max()),
         "agreement_of_near_replies": float(between.mean()) if between.size else 0.0,
-        "repeated_replies": float(((result.similarity > 0).sum(axis=1) > 1).mean()),
+        "repeated_replies": float(repeated[:_NEAR].mean()),
+        "times_said": math.log(len(result.members)),
         "since_last_said": _since_last_said(neighbours, result.members),
-        "history_size": math.log1p(len(neighbours)),
+        "history_size": math.log1p(held),
     }
 
 

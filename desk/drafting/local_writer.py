@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
 from uuid import UUID
-
-import numpy as np
-from numpy.typing import NDArray
-from rapidfuzz import process
-from rapidfuzz.distance import Levenshtein
 
 from desk.drafting.frames import frame_for
 from desk.drafting.passages import Quote, joined, marked, quote, source_line, wanted_words
 from desk.drafting.slots import ApprovedAnswer, SlotFiller, TicketFacts
+from desk.drafting.voting import MOST_VOTERS, vote
 from desk.drafting.written import WrittenDraft
 from desk.ports import Evidence, Hit
 
-ALIKE = 0.70
-"""Levenshtein similarity from which two replies are one answer, the border of an example (design section 6)."""
-_TEMPERATURE = 0.065
-"""A lead of this much similarity gives an example 2.7 times the vote."""
-_AGEING_DAYS = 365.0
-"""An approved answer counts 2.7 times less for every year by which another is newer."""
-MOST_VOTERS = 60
 _WORTH_QUOTING = 0.35
 """Fused similarity from which a passage is about the question; unrelated texts reach about 0.2."""
 _MOST_PASSAGES = 2
@@ -37,22 +23,6 @@ _SECOND_SAYS = 0.7
 """And says at least this share of what the first says of the question."""
 _NEAR_ENOUGH = 0.75
 """An answer in the customer's language is preferred to a nearer one in another from this share of its score on."""
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerVote:
-    """Which approved answer the neighbours speak for."""
-
-    chosen: int
-    """Index in the neighbours of the answer to draft from."""
-    members: tuple[int, ...]
-    """Indices of the answers like it, the heaviest vote first; `chosen` is among them."""
-    share: float
-    """Their part of all votes, in (0, 1]."""
-    runner_up: float
-    """The part of the best answer that is not like the chosen one; 0 without one."""
-    similarity: NDArray[np.float32]
-    """Of every two neighbours' answers, shape (neighbours, neighbours); 0 below `ALIKE`."""
 
 
 def write_locally(ticket: TicketFacts, evidence: Evidence) -> WrittenDraft | None:
@@ -95,59 +65,8 @@ def _best_score(hits: Sequence[Hit]) -> float:
 # Approved answers ------------------------------------------------------------------------------------------
 
 
-def vote(neighbours: Sequence[Hit]) -> AnswerVote:
-    """Let the neighbours vote for answers like their own; `neighbours` must not be empty.
-
-    Every neighbour weighs exp(similarity / temperature) and less with age. An answer's votes are those of all
-    neighbours whose answers are at least `ALIKE` to it, so the winner is the answer with the best chance of
-    being at least that similar to what will be sent (minimum Bayes risk; Kumar and Byrne 2004). Of answers
-    with the same voters the one most like the others is drafted from.
-    """
-    similarity = _similarity(tuple(hit.text.strip().lower() for hit in neighbours))
-    alike = similarity >= ALIKE
-    weights = _weights(neighbours)
-    votes = alike @ weights
-    central = (similarity * alike) @ weights
-    chosen = int(np.lexsort((-central, -np.round(votes, 9)))[0])
-    members = np.flatnonzero(alike[chosen])
-    others = np.flatnonzero(~alike[chosen])
-    total = float(weights.sum())
-    runner_up = float(max((weights[others[alike[other, others]]].sum() for other in others), default=0.0))
-    return AnswerVote(
-        chosen=chosen,
-        members=tuple(members[np.argsort(-weights[members], kind="stable")].tolist()),
-        share=float(votes[chosen]) / total,
-        runner_up=runner_up / total,
-        similarity=similarity,
-    )
-
-
-@lru_cache(maxsize=16)
-def _similarity(texts: tuple[str, ...]) -> NDArray[np.float32]:
-    """Of every two texts, 0 below `ALIKE`. Kept, because a draft's calibration asks for what its writer just did."""
-    similarity = process.cdist(
-        texts, texts, scorer=Levenshtein.normalized_similarity, score_cutoff=ALIKE, dtype=np.float32
-    )
-    np.fill_diagonal(similarity, 1.0)
-    similarity.setflags(write=False)
-    return similarity
-
-
-def _weights(neighbours: Sequence[Hit]) -> NDArray[np.float64]:
-    # The mean of both scores: words count, but less than in the search, where they also have to find rare codes.
-    nearness = np.array([(hit.dense + hit.score) / 2 for hit in neighbours], dtype=np.float64)
-    dated = [hit.created_at for hit in neighbours if hit.created_at is not None]
-    newest = max(dated, default=None)
-    age = np.array([_days_older(hit.created_at, newest) for hit in neighbours], dtype=np.float64)
-    return np.exp((nearness - nearness.max()) / _TEMPERATURE - age / _AGEING_DAYS)
-
-
-def _days_older(moment: datetime | None, newest: datetime | None) -> float:
-    return 0.0 if moment is None or newest is None else (newest - moment).total_seconds() / 86_400
-
-
 def _from_approved(ticket: TicketFacts, neighbours: Sequence[Hit], evidence: Evidence) -> WrittenDraft | None:
-    result = vote(neighbours)
+    result = vote(neighbours, evidence.approved_answers)
     answers = [ApprovedAnswer(hit.question, hit.text, hit.customer_name) for hit in neighbours]
     knowledge = [hit.text for hit in evidence.hits if hit.kind in ("tenant_kb", "global_kb", "faq")]
     body = SlotFiller(ticket, answers, knowledge).fill(answers[result.chosen])

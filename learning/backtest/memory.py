@@ -166,6 +166,7 @@ class MemoryDesk:
             weights=self._weights,
             embedding_model="",
             index_sequence=len(self._hits),
+            approved_answers=len(self._hits),
             language=detect_language(text),
         )
 

@@ -30,7 +30,11 @@ class Judged:
     created_at: datetime
     similarity: float
     best_earlier: float
-    """Similarity of the best reply that could have been found, 0 when none reaches `GOOD`."""
+    """Similarity of the best reply that had been written before the ticket came, 0 when none reaches `GOOD`."""
+    best_found: float
+    """Of the best among the approved answers that were found for it, likewise."""
+    chosen: float
+    """Of the approved answer it was drafted from, before that was fitted to the customer."""
     features: tuple[float, ...]
     probability: float
     sent: bool
@@ -85,7 +89,7 @@ class TenantReplay:
             _, _, pending = heapq.heappop(self._waiting)
             if self._learning or pending.position < FIRST_TICKETS:
                 self._desk.learn(pending.ticket, pending.reply.body, pending.reply.at, pending.vector)
-                self._replies[pending.reply.body.strip().lower()] = None
+                self._replies[_plain(pending.reply.body)] = None
             if pending.judged is not None and not pending.judged.sent:
                 self._label(pending.judged)
 
@@ -106,17 +110,29 @@ class TenantReplay:
         features = draft_features(drafted.evidence, body, writer)
         probability = self._calibrator.probability(features) if drafted.written else 0.0
         score_ms = 1000 * (time.perf_counter() - scored)
-        really_sent = reply.body.strip().lower()
+        really_sent = _plain(reply.body)
+        neighbours = drafted.evidence.neighbours
+        source = drafted.written.used[0] if drafted.written else None
         return Judged(
             created_at=ticket.created_at,
-            similarity=Levenshtein.normalized_similarity(body.strip().lower(), really_sent),
+            similarity=_likeness(body, really_sent),
             best_earlier=_best(really_sent, list(self._replies)),
+            best_found=_best(really_sent, [_plain(hit.text) for hit in neighbours]),
+            chosen=max((_likeness(hit.text, really_sent) for hit in neighbours if hit.item_id == source), default=0.0),
             features=features,
             probability=probability,
             sent=self._policy.route(ticket.id, probability) == "sent",
             retrieve_ms=drafted.retrieve_ms,
             draft_ms=drafted.total_ms + score_ms,
         )
+
+
+def _plain(text: str) -> str:
+    return text.strip().lower()
+
+
+def _likeness(text: str, really_sent: str) -> float:
+    return Levenshtein.normalized_similarity(_plain(text), really_sent)
 
 
 def _best(reply: str, earlier: Sequence[str]) -> float:

@@ -89,7 +89,7 @@ def replay(options: BacktestOptions, progress: BacktestProgress, embedder: Block
         embed = _counted(embedder, progress)
         knowledge = Knowledge.read(options.knowledge, embed, embedder.dimension, progress.refused_document)
     categories = hosting_categories()
-    intents = embedder.embed_now(texts_of(categories))
+    classifier = IntentClassifier(categories, embedder.embed_now(texts_of(categories)))
     total = sum(len(tickets) for tickets in tenants)
     done = 0
 
@@ -102,7 +102,7 @@ def replay(options: BacktestOptions, progress: BacktestProgress, embedder: Block
     certified = 0
     for tickets, rows in zip(tenants, vectors, strict=True):
         policy = CertifiedPolicy(options.risk, options.confidence)
-        desk = MemoryDesk(embedder.dimension, IntentClassifier(categories, intents), knowledge)
+        desk = MemoryDesk(embedder.dimension, classifier, knowledge)
         judged += TenantReplay(desk, policy, learning=options.learning).run(tickets, rows, one_done)
         certified += policy.was_certified
     return Replayed(judged, len(tenants), total, certified, time.perf_counter() - started)

@@ -7,8 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from desk.drafting.local_writer import vote, write_locally
+from desk.drafting.local_writer import write_locally
 from desk.drafting.slots import TicketFacts
+from desk.drafting.voting import bandwidth, vote
 from desk.ports import Confidence, ConfidenceParts, Evidence, Hit, IntentGuess, SourceKind, SourceWeights
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
@@ -69,13 +70,30 @@ def test_a_much_nearer_answer_needs_no_company() -> None:
 def test_of_two_equally_near_answers_the_newer_is_drafted() -> None:
     old = hit(1, VIRUS, 0.8, created_at=NOW - timedelta(days=700))
 
-    assert vote([old, hit(2, REPAIR, 0.8)]).chosen == 1
+    assert vote([old, hit(2, REPAIR, 0.8)], 2).chosen == 1
+
+
+def test_with_few_answers_held_the_neighbourhood_speaks_and_with_many_the_nearest() -> None:
+    near = [hit(1, VIRUS, 0.80), hit(2, REPAIR, 0.70), hit(3, REPAIR_AGAIN, 0.70)]
+
+    assert vote(near, 3).chosen == 1
+    assert vote(near, 2_000).chosen == 0
+    assert bandwidth(3) > bandwidth(200) > bandwidth(100_000) > 0
+
+
+def test_second_opinions_are_about_the_chosen_answer() -> None:
+    result = vote(
+        [hit(1, REPAIR, 0.80, lexical=0.1), hit(2, REPAIR, 0.79, lexical=0.1), hit(3, VIRUS, 0.6, lexical=0.9)], 200
+    )
+
+    assert result.chosen == 0
+    assert result.sharp_share > result.share > result.wide_share > 0.5 > result.wording_share > 0
 
 
 def test_the_most_central_of_alike_answers_is_drafted() -> None:
     ends = [f"{REPAIR} Then restart Thunderbird.", f"Please do this: {REPAIR}"]
 
-    result = vote([hit(1, ends[0], 0.8), hit(2, REPAIR, 0.8), hit(3, ends[1], 0.8)])
+    result = vote([hit(1, ends[0], 0.8), hit(2, REPAIR, 0.8), hit(3, ends[1], 0.8)], 3)
 
     assert result.chosen == 1
     assert result.share == pytest.approx(1.0)
