@@ -1,6 +1,6 @@
 """Measures the intent classifier, the same for every set: how often the intent is right, and are strangers noticed?
 
-FILE is JSON Lines with `text`, `intent` and `split`. Where some lines are `test`, the lines that are `train` are learned
+FILE is JSON Lines with `text`, `intent` and `split`. Where some lines are `test`, those that are `train` are learned
 from; test lines of an intent that no train line has are out of scope. Where all are `train`, so many of each intent are
 drawn as --each says, and the rest is the test, over --seeds draws. The intents' names serve as their titles.
 
@@ -101,7 +101,7 @@ def measure(given: _Set, each: int, seeds: int) -> Measured:
     has_strangers = any(first.is_stranger)
     return Measured(
         file=given.name,
-        intents=len(set(given.intents[row] for row in next(_draws(given, each, seeds))[0])),
+        intents=len({given.intents[row] for row in next(_draws(given, each, seeds))[0]}),
         learned_from=learned_from,
         draws=len(draws),
         in_scope=in_scope,
