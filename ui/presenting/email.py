@@ -120,7 +120,7 @@ def shown_checks(checks: Sequence[HealthCheck]) -> list[ShownCheck]:
 
 
 def shown_entry(row: InboxEntry) -> ShownEntry:
-    size = f"{len(row.raw) / 1000:,.1f} kB"
+    size = f"{len(row.raw):,} bytes" if len(row.raw) < 1_000 else f"{len(row.raw) / 1_000:,.0f} kB"
     return ShownEntry(row.id, row.last_error or "no reason given", row.created_at, size, shown_raw(row.raw))
 
 

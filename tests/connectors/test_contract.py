@@ -1,0 +1,147 @@
+"""The contract suite over every channel there is."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from connectors.email.channel import EmailChannel
+from connectors.rest.channel import RestChannel
+from connectors.widget.channel import LiveChannel
+from desk.egress import EgressRules
+from desk.errors import DeskError, UnreadableMessageError
+from desk.ports import ConfiguredChannel, ConnectionDetails, InboundChannel
+from tests.connectors.contract import CONNECTION, TENANT, Subject, reply
+
+RULES = EgressRules(frozenset({"127.0.0.1"}))
+SUBJECTS = (
+    Subject(
+        "rest",
+        lambda rules, clock, _: RestChannel(rules, clock, 2),
+        {"callback_url": "http://127.0.0.1:{port}/", "signing_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
+    ),
+    Subject("widget", lambda _rules, _clock, _store: LiveChannel("widget"), {}, reaches_out=False),
+    Subject("chat", lambda _rules, _clock, _store: LiveChannel("chat"), {}, reaches_out=False),
+    Subject(
+        "email",
+        lambda rules, clock, store: EmailChannel(rules, clock, store, look_up_after_seconds=0),
+        {
+            "address": "support@acme.test",
+            "password": "opensesame",
+            "imap_host": "127.0.0.1",
+            "imap_port": "{port}",
+            "imap_security": "none",
+            "smtp_host": "127.0.0.1",
+            "smtp_port": "{port}",
+            "smtp_security": "none",
+        },
+        recipient={"email": "marta@customer.test"},
+        raw=b"From: marta@customer.test\nMessage-ID: <a@b.test>\nSubject: x\n\nHello",
+        broken=(b"", b"Subject: x\n\nno sender", bytes(range(256))),
+        secret="password",
+    ),
+)
+every_channel = pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.kind)
+inbox_channel = pytest.mark.parametrize(
+    "subject", [each for each in SUBJECTS if each.raw], ids=lambda subject: subject.kind
+)
+
+
+@pytest.fixture
+def closed_port() -> Generator[int]:
+    """A port at which nobody listens, kept from everybody else."""
+    with socket.socket() as kept:
+        kept.bind(("127.0.0.1", 0))
+        yield int(kept.getsockname()[1])
+
+
+def settings_of(subject: Subject, port: int) -> dict[str, Any]:
+    channel, form = subject.channel(RULES), subject.form(port)
+    if not isinstance(channel, InboundChannel):
+        return form
+    configured = channel.configure(form, None)
+    return {**configured.configuration, **configured.secrets}
+
+
+@every_channel
+def test_it_says_which_kind_it_is(subject: Subject) -> None:
+    assert subject.channel(RULES).kind == subject.kind
+
+
+@every_channel
+async def test_with_the_other_side_away_nothing_counts_as_sent(subject: Subject, closed_port: int) -> None:
+    outcome = await subject.channel(RULES).send(reply(settings_of(subject, closed_port), subject.recipient))
+    assert outcome.result == ("retry" if subject.reaches_out else "sent"), outcome.detail
+    assert outcome.detail
+
+
+@every_channel
+async def test_what_cannot_be_looked_up_stays_uncertain(subject: Subject, closed_port: int) -> None:
+    outcome = await subject.channel(RULES).reconcile(reply(settings_of(subject, closed_port), subject.recipient))
+    assert outcome.result == ("uncertain" if subject.reaches_out else "sent")
+
+
+@every_channel
+async def test_broken_settings_are_an_outcome_and_no_exception(subject: Subject) -> None:
+    channel = subject.channel(RULES)
+    broken: dict[str, Any] = dict.fromkeys(subject.given, "nonsense")
+    for asked in (reply(broken, {}), reply({"callback_url": "x"}, {"email": "a\r\nb@c.test"})):
+        sent, looked_up = await channel.send(asked), await channel.reconcile(asked)
+        if subject.reaches_out:
+            assert (sent.result, looked_up.result) == ("failed", "uncertain")
+
+
+@every_channel
+async def test_a_private_address_is_refused_unless_the_operator_allows_it(subject: Subject, closed_port: int) -> None:
+    if not subject.reaches_out:
+        pytest.skip("it reaches nobody")
+    settings = settings_of(subject, closed_port)
+    outcome = await subject.channel(EgressRules()).send(reply(settings, subject.recipient))
+    assert outcome.result == "failed"
+    checks = await subject.channel(EgressRules()).check(ConnectionDetails(CONNECTION, TENANT, settings))
+    assert not all(check.passed for check in checks)
+
+
+@every_channel
+async def test_its_health_says_what_is_wrong_and_never_raises(subject: Subject, closed_port: int) -> None:
+    channel = subject.channel(RULES)
+    for settings in (settings_of(subject, closed_port), {}, {"callback_url": 5}):
+        checks = await channel.check(ConnectionDetails(CONNECTION, TENANT, settings))
+        assert checks
+        assert all(check.detail for check in checks if not check.passed)
+
+
+@inbox_channel
+def test_the_same_bytes_always_say_the_same(subject: Subject, closed_port: int) -> None:
+    channel = subject.channel(RULES)
+    assert isinstance(channel, InboundChannel)
+    connection = ConnectionDetails(CONNECTION, TENANT, settings_of(subject, closed_port))
+    assert channel.parse(subject.raw, connection) == channel.parse(subject.raw, connection)
+
+
+@inbox_channel
+def test_what_cannot_be_read_is_refused_with_a_sentence(subject: Subject, closed_port: int) -> None:
+    channel = subject.channel(RULES)
+    assert isinstance(channel, InboundChannel)
+    connection = ConnectionDetails(CONNECTION, TENANT, settings_of(subject, closed_port))
+    for raw in subject.broken:
+        with pytest.raises(UnreadableMessageError) as refused:
+            channel.parse(raw, connection)
+        assert refused.value.detail
+
+
+@inbox_channel
+def test_its_form_keeps_secrets_apart_and_an_empty_one_as_it_was(subject: Subject, closed_port: int) -> None:
+    channel = subject.channel(RULES)
+    assert isinstance(channel, InboundChannel)
+    form = subject.form(closed_port)
+    first = channel.configure(form, None)
+    assert form[subject.secret] not in str(first.configuration)
+    assert form[subject.secret] not in repr(first)
+    again = channel.configure({subject.secret: ""}, first)
+    assert again == ConfiguredChannel(first.configuration, first.secrets)
+    with pytest.raises(DeskError):
+        channel.configure({**form, "no_such_setting": "1"}, None)
