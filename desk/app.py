@@ -23,7 +23,7 @@ from desk.api.widget_reception import RECEPTION, Reception
 from desk.installation import Installation
 from desk.web.authentication import AuthenticationMiddleware, current_actor
 from desk.web.edge import Edge
-from desk.web.files import FileController
+from desk.web.files import FileController, FileDoor
 from desk.web.forgery import ForgeryGuard
 from desk.web.health import EmbedderCheck, HealthController
 from desk.web.metrics import RequestMetrics, metrics
@@ -100,7 +100,7 @@ def create_app(
     )
     check_permissions(app)
     describe_problems(app)
-    door = WidgetDoor(app.asgi_handler, installation.database)
+    door = FileDoor(WidgetDoor(app.asgi_handler, installation.database))
     app.asgi_handler = Edge(door, allowed_hosts=settings.allowed_hosts, metrics=request_metrics)
     return app
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Controller, Request, Response, get, put, route
+from litestar import Controller, Request, Response, get, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from desk.errors import InvalidInputError, NotFoundError
 from desk.files import PREFIX
@@ -65,13 +66,28 @@ class FileController(Controller):
         await installation.storage.put(grant.key, body)
         return Response(None, status_code=204, headers=_ANY_PAGE)
 
-    @route("/", http_method=["OPTIONS"], status_code=204)
-    async def preflight(self, token: FromPath[str]) -> Response[None]:
-        del token
+
+class FileDoor:
+    """Answers what browsers ask before they put a file from another site's page (CORS preflight, Fetch standard).
+
+    Outside of the application, whose router answers OPTIONS by itself and without these headers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_asked = scope["type"] == "http" and scope["method"] == "OPTIONS" and scope["path"].startswith(PREFIX)
+        if not is_asked:
+            await self._app(scope, receive, send)
+            return
         headers = {
             **_ANY_PAGE,
             "Access-Control-Allow-Methods": "GET, PUT",
             "Access-Control-Allow-Headers": "Content-Type",
             "Access-Control-Max-Age": "600",
+            "Content-Length": "0",
         }
-        return Response(None, status_code=204, headers=headers)
+        encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": 204, "headers": encoded})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -91,6 +91,11 @@ async def test_what_arrives_is_what_was_announced_and_is_looked_at(visitor: Visi
     assert (await put(visitor, given, PNG + b"more")).status_code == 400
     assert (await put(visitor, given, PNG, **{"Content-Type": "text/html"})).status_code == 400
     assert (await visitor.write("Too soon", attachments=[given["id"]])).status_code == 400
+    asked = {"Origin": SHOP, "Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-type"}
+    allowed = (await visitor.client.options(urlsplit(given["url"]).path, headers=asked)).headers
+    assert allowed["access-control-allow-origin"] == "*"
+    assert "PUT" in allowed["access-control-allow-methods"]
+    assert allowed["access-control-allow-headers"] == "Content-Type"
     taken = await put(visitor, given, PNG)
     assert (taken.status_code, taken.headers["access-control-allow-origin"]) == (204, "*")
     forged = {**given, "url": given["url"][:-4] + "AAAA"}
