@@ -22,8 +22,8 @@ from tests.learning.backtest.test_run import Progress
 LETTER = frozenset(
     terms(
         "hello hi good morning dear support there can you help since yesterday what should i do need some tried it "
-        "twice already this is rather urgent for us my colleague sees the same worked fine last week am on phone right now "
-        "nothing in pages matched sorry if was asked before we are a small team of four me to"
+        "twice already this is rather urgent for us my colleague sees the same worked fine last week am on phone "
+        "right now nothing in pages matched sorry if was asked before we are a small team of four me to"
     )
 )
 
