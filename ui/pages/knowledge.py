@@ -143,16 +143,22 @@ class OneDocument(Controller):
     ) -> Template:
         """`from` and `to` in the address are version numbers."""
         _, before, after = asked_span(request)
+        shown, why = None, ""
         async with installation.database.transaction(actor.scope) as session:
-            found = await version_difference(session, document_id, before, after)
             view = await document_view(session, document_id)
+            try:
+                shown = shown_difference(await version_difference(session, document_id, before, after), view.versions)
+            except InvalidInputError as error:
+                why = error.detail
         return await page_or_content(
             request,
             installation,
             actor,
             "document_difference.html",
             area="knowledge",
-            difference=shown_difference(found, view.versions),
+            document=view.document,
+            difference=shown,
+            why=f"{why[:1].upper()}{why[1:]}.",
         )
 
     @post("/change", status_code=200, opt=needs(Permission.KNOWLEDGE))

@@ -103,8 +103,6 @@ class ShownChange:
 
 @dataclass(frozen=True, slots=True)
 class ShownDifference:
-    id: UUID
-    title: str
     before: int
     after: int
     summary: str
@@ -190,8 +188,6 @@ def shown_difference(difference: Difference, versions: Sequence[VersionLine]) ->
         f"{counted(number, 'line', 'lines')} {what}" for number, what in ((removed, "gone"), (added, "new")) if number
     ]
     return ShownDifference(
-        id=difference.document.id,
-        title=difference.document.title,
         before=difference.before.number,
         after=difference.after.number,
         summary=", ".join(words),
