@@ -232,6 +232,8 @@ class VectorArena:
     def _nearest(self, asked: AskedVector, k: int) -> tuple[Indices, Scores]:
         if not self._ids:
             return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.float32)
+        if isinstance(self._rows, GraphRows):
+            return self._rows.nearest(asked, len(self._ids), k)
         chosen = self._rows.candidates(asked, len(self._ids), k)
         cosines = self._cosines(asked, chosen)
         if len(chosen) > k:

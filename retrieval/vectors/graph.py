@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from usearch.index import Index
 
 from desk.ports import Vectors
-from retrieval.vectors.rows import AskedVector, Indices
+from retrieval.vectors.rows import AskedVector, Indices, Scores
 
 GRAPH_ABOVE = 20_000
 """Vectors above which a graph is quicker than an exact scan, by `retrieval.benchmarks.four_sources`."""
@@ -79,5 +79,10 @@ class GraphRows:
         return np.stack(found)
 
     def candidates(self, asked: AskedVector, count: int, wanted: int) -> Indices:
+        return self.nearest(asked, count, wanted)[0]
+
+    def nearest(self, asked: AskedVector, count: int, wanted: int) -> tuple[Indices, Scores]:
+        """Rows and their cosines, as the graph itself has measured them."""
         found = self._graph.search(asked.unit, min(wanted, count))
-        return cast("NDArray[np.uint64]", found.keys).astype(np.intp)
+        cosines = np.float32(1) - cast("Scores", found.distances)
+        return cast("NDArray[np.uint64]", found.keys).astype(np.intp), np.clip(cosines, -1.0, 1.0)
