@@ -55,7 +55,8 @@ def filled(path: str, ids: dict[str, str]) -> str:
 
 def addresses(app: Litestar, ids: dict[str, str]) -> list[str]:
     got = [filled(route.path, ids) for route in page_routes(app) if route.method == "GET" and route.path not in NO_PAGE]
-    return [f"{path}?against={ids['prompt_id']}" if path.endswith("/difference") else path for path in got]
+    needed = {"prompts": f"?against={ids['prompt_id']}", "knowledge": "?from=1&to=1"}
+    return [path + needed[path.split("/")[1]] if path.endswith("/difference") else path for path in got]
 
 
 async def test_every_page_of_a_desk_at_work_keeps_to_the_rules(
