@@ -57,7 +57,7 @@ STRUCTURE = """async (paths) => {
     const text = await answer.text();
     const page = new DOMParser().parseFromString(text, "text/html");
     for (const link of page.querySelectorAll("a[rel~=nofollow]")) {
-      if (!/^https?:\\/\\//.test(link.getAttribute("href"))) return "link " + link.outerHTML;
+      if (!/^https?:\\/\\//i.test(link.getAttribute("href"))) return "link " + link.outerHTML;
       link.replaceWith(...link.childNodes);
     }
     for (const one of page.querySelectorAll("[href], [src], [action], [formaction]")) {
