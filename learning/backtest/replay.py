@@ -7,30 +7,52 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
+from desk.ports import Evidence, Hit
 from learning.backtest.autosend import CertifiedPolicy
 from learning.backtest.history import HistoryMessage, HistoryTicket
 from learning.backtest.memory import MemoryDesk, Vector
-from learning.calibration import Calibrator, draft_features
+from learning.backtest.sending import SendingLane
+from learning.calibration import draft_features
 
 GOOD = 0.70
 """Similarity to the reply really sent from which a draft is good."""
 FIRST_TICKETS = 20
 """Of each tenant, learned from but not drafted."""
-_REFIT_GROWTH = 1.02
+_MOST_SOURCES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a draft was made from, or what was found beside it."""
+
+    hit: Hit
+    ticket: HistoryTicket | None
+    """Whose reply it is; None for a passage of a document."""
+    used: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
     """One draft beside the reply really sent."""
 
+    ticket: HistoryTicket
+    reply: HistoryMessage
+    body: str
+    """Empty when nothing could be written."""
+    writer: str
+    sources: tuple[Source, ...]
+    """Those used first, then the best of the others."""
     created_at: datetime
     similarity: float
     best_earlier: float
     """Similarity of the best reply that had been written before the ticket came, 0 when none reaches `GOOD`."""
+    nearest: float
+    """Of the answer of the nearest question by cosine, as it stands: what a draft is measured against."""
     best_found: float
     """Of the best among the approved answers that were found for it, likewise."""
     chosen: float
@@ -60,12 +82,10 @@ class _Pending:
 class TenantReplay:
     def __init__(self, desk: MemoryDesk, policy: CertifiedPolicy, *, learning: bool) -> None:
         self._desk = desk
-        self._policy = policy
+        self._lane = SendingLane(policy, learning=learning)
         self._learning = learning
-        self._calibrator = Calibrator.unfitted()
-        self._rows: list[tuple[float, ...]] = []
-        self._labels: list[bool] = []
-        self._refit_at = 1
+        self._learned: list[HistoryTicket] = []
+        """In the order in which the desk has learned their replies."""
         self._waiting: list[tuple[datetime, int, _Pending]] = []
         self._replies: dict[str, None] = {}
         """Lower-cased and distinct, in the order they were learned."""
@@ -89,31 +109,29 @@ class TenantReplay:
             _, _, pending = heapq.heappop(self._waiting)
             if self._learning or pending.position < FIRST_TICKETS:
                 self._desk.learn(pending.ticket, pending.reply.body, pending.reply.at, pending.vector)
+                self._learned.append(pending.ticket)
                 self._replies[_plain(pending.reply.body)] = None
-            if pending.judged is not None and not pending.judged.sent:
-                self._label(pending.judged)
-
-    def _label(self, judged: Judged) -> None:
-        self._policy.reviewed(judged.probability, judged.good)
-        if not self._learning:
-            return
-        self._rows.append(judged.features)
-        self._labels.append(judged.good)
-        if len(self._labels) >= self._refit_at:
-            self._calibrator = Calibrator.fit(self._rows, self._labels)
-            self._refit_at = max(len(self._labels) + 1, int(_REFIT_GROWTH * len(self._labels)))
+            judged = pending.judged
+            if judged is not None and not judged.sent:
+                self._lane.reviewed(judged.features, judged.probability, good=judged.good)
 
     def _draft(self, ticket: HistoryTicket, reply: HistoryMessage, vector: Vector) -> Judged:
         drafted = self._desk.draft(ticket, vector)
         scored = time.perf_counter()
         body, writer = (drafted.written.body, drafted.written.writer) if drafted.written else ("", "")
         features = draft_features(drafted.evidence, body, writer)
-        probability = self._calibrator.probability(features) if drafted.written else 0.0
+        probability, sent = self._lane.decide(ticket.id, features, written=drafted.written is not None)
         score_ms = 1000 * (time.perf_counter() - scored)
         really_sent = _plain(reply.body)
         neighbours = drafted.evidence.neighbours
-        source = drafted.written.used[0] if drafted.written else None
+        used = drafted.written.used if drafted.written else ()
+        source = used[0] if used else None
         return Judged(
+            ticket=ticket,
+            reply=reply,
+            body=body,
+            writer=writer,
+            sources=self._sources(drafted.evidence, used),
             created_at=ticket.created_at,
             similarity=_likeness(body, really_sent),
             best_earlier=_best(really_sent, list(self._replies)),
@@ -121,9 +139,17 @@ class TenantReplay:
             chosen=max((_likeness(hit.text, really_sent) for hit in neighbours if hit.item_id == source), default=0.0),
             features=features,
             probability=probability,
-            sent=self._policy.route(ticket.id, probability) == "sent",
+            sent=sent,
             retrieve_ms=drafted.retrieve_ms,
             draft_ms=drafted.total_ms + score_ms,
+        )
+
+    def _sources(self, evidence: Evidence, used: Sequence[UUID]) -> tuple[Source, ...]:
+        found = {hit.item_id: hit for hit in (*evidence.hits, *evidence.neighbours)}
+        shown = dict.fromkeys([*(item for item in used if item in found), *(hit.item_id for hit in evidence.hits)])
+        return tuple(
+            Source(found[item], self._learned[item.int - 1] if found[item].kind == "example" else None, item in used)
+            for item in list(shown)[:_MOST_SOURCES]
         )
 
 

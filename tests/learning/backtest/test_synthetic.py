@@ -66,6 +66,7 @@ def test_the_steps_from_written_to_drafted_only_lose(judged: list[Judged]) -> No
 
     assert len(judged) == 180
     assert 1.0 >= losses.written >= losses.found >= losses.chosen >= losses.drafted > 0.9
+    assert losses.drafted >= losses.nearest > 0.5
 
 
 def test_a_greeted_name_is_the_customers_own(judged: list[Judged]) -> None:
