@@ -40,7 +40,8 @@ from ui.presenting.queue import query_of
 from ui.presenting.ticket import ShownTicket, shown_ticket
 from ui.presenting.topics import topic_choices
 
-PARTS = ("head", "thread", "draft", "composer_files", "side")
+PARTS = ("head", "thread", "draft", "side")
+"""Without the composer: a refresh that was asked for before an upload ended would take the file away again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ class Tickets(Controller):
         installation: NamedDependency[Installation],
     ) -> Template:
         await add_note(installation.database, actor, ticket_id, data.body, asked_files(installation, data.attachments))
-        rendered = await refreshed(request, installation, actor, ticket_id)
+        rendered = await refreshed(request, installation, actor, ticket_id, (*PARTS, "composer_files"))
         rendered.headers["Desk-Ticket"] = str(ticket_id)
         return rendered
 
@@ -259,11 +260,15 @@ async def _tickets_of_examples(session: AsyncSession, view: TicketView) -> dict[
 
 
 async def refreshed(
-    request: Request[Any, Any, Any], installation: Installation, actor: Actor, ticket_id: UUID
+    request: Request[Any, Any, Any],
+    installation: Installation,
+    actor: Actor,
+    ticket_id: UUID,
+    parts: Sequence[str] = PARTS,
 ) -> Template:
     shown = await read_ticket(installation, actor, ticket_id, asked_filter(request))
     around = await shell(request, installation, actor, area="queue")
-    return part_of_page("ticket.html", PARTS, shell=around, oob=True, **fields(shown))
+    return part_of_page("ticket.html", parts, shell=around, oob=True, **fields(shown))
 
 
 async def ticket_pane(

@@ -51,5 +51,6 @@ document.addEventListener("htmx:xhr:progress", (event) => {
   if (event.target.id === "upload" && event.detail.lengthComputable) bar().value = event.detail.loaded / event.detail.total;
 });
 document.addEventListener("htmx:afterRequest", (event) => {
-  if (event.detail.elt.id === "upload") next();
+  /* Not before htmx has let go of the form. */
+  if (event.detail.elt.id === "upload") setTimeout(next);
 });
