@@ -16,6 +16,7 @@ from desk.db.index_log import Source, put_items, remove_items
 from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database
 from desk.models import Chunk, Correction, Embedding, Example
+from desk.policy.endings import end_all
 from desk.ports import Embedder
 from retrieval.faq.embedding import embed_faqs_anew, embed_missing_faqs
 from retrieval.ingestion.chunking import embedding_text
@@ -42,6 +43,7 @@ async def embed_again(database: Database, embedder: Embedder, tenant_id: UUID) -
             kept = set((await session.execute(known.with_for_update())).scalars())
             rows = [position for position, item_id in enumerate(ids) if item_id in kept]
             await put_items(session, source, [ids[row] for row in rows], vectors[rows], embedder.model)
+            await end_all(session, "texts are searched by another embedding model")
         done += len(ids)
     return done + await embed_missing_faqs(database, embedder, tenant_id, BATCH)
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from desk.errors import InvalidInputError
 from desk.models import TenantSettings
 from desk.policy.certification import Terms
+from desk.policy.endings import end_all
 from desk.policy.groups import Grouping
 from desk.ports import ConfidenceSettings, SourceWeights
 
@@ -132,8 +133,14 @@ async def preferences_to_change(session: AsyncSession) -> Preferences:
 
 
 async def save_preferences(session: AsyncSession, preferences: Preferences) -> None:
+    """Certificates end where it changes what drafts rest on or how they are scored."""
     _check(preferences)
+    before = await load_preferences(session)
     await session.execute(update(TenantSettings).values(preferences=write_preferences(preferences)))
+    if preferences.weights != before.weights:
+        await end_all(session, "the weights of the sources were changed")
+    elif preferences.confidence != before.confidence:
+        await end_all(session, "the way drafts are scored was changed")
 
 
 async def save_weights(session: AsyncSession, weights: SourceWeights) -> SourceWeights:

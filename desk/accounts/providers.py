@@ -16,9 +16,11 @@ from desk.errors import ConflictError, InvalidInputError, NotFoundError
 from desk.models import ModelProvider
 from desk.paging import Page, read_page
 from desk.plain_text import clean_line
+from desk.policy.endings import end_all
 
 LONGEST = 300
 MOST_PROVIDERS = 10
+CHANGED = "the language models were changed"
 
 
 class NewProvider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,6 +76,8 @@ async def add_provider(session: AsyncSession, new: NewProvider) -> ModelProvider
     )
     session.add(provider)
     await _flush(session)
+    if provider.is_active:
+        await end_all(session, CHANGED)
     return provider
 
 
@@ -83,6 +87,7 @@ async def change_provider(session: AsyncSession, provider_id: UUID, change: Prov
     A new address needs the key again, so that nobody can have a stored key sent to a server of their own.
     """
     provider = await get_provider(session, provider_id)
+    before = _writes_by(provider)
     if change.base_url is not UNSET and _url(change.base_url) != provider.base_url:
         if change.api_key is UNSET:
             msg = "give the api_key together with a new base_url"
@@ -99,7 +104,23 @@ async def change_provider(session: AsyncSession, provider_id: UUID, change: Prov
     if change.active is not UNSET:
         provider.is_active = change.active
     await _flush(session)
+    if _writes_by(provider) != before:
+        await end_all(session, CHANGED)
     return provider
+
+
+async def remove_provider(session: AsyncSession, provider_id: UUID) -> None:
+    """Raises NotFoundError."""
+    provider = await get_provider(session, provider_id)
+    await session.delete(provider)
+    await session.flush()
+    if provider.is_active:
+        await end_all(session, CHANGED)
+
+
+def _writes_by(provider: ModelProvider) -> tuple[str, str, int] | None:
+    """What decides which words it writes, and after whom it is asked; None when it is not asked."""
+    return (provider.base_url, provider.model, provider.position) if provider.is_active else None
 
 
 async def get_provider(session: AsyncSession, provider_id: UUID) -> ModelProvider:

@@ -17,7 +17,7 @@ from desk.installation import Installation
 from desk.judging import judge, replies_to_check, sent_under
 from desk.models import Delivery, SendingCertificate, Ticket
 from desk.paging import STANDARD_PAGE
-from desk.policy.looks import revoke
+from desk.policy.endings import revoke
 from desk.policy.overview import GroupStanding, Standing, list_certificates, simulate_policy, standing
 from desk.web.permissions import needs
 

@@ -16,8 +16,8 @@ from desk.accounts.providers import (
     ProviderChange,
     add_provider,
     change_provider,
-    get_provider,
     list_providers,
+    remove_provider,
 )
 from desk.api.fields import Answer, Limit, Listed, Offset
 from desk.connections import (
@@ -154,7 +154,7 @@ class ProviderController(Controller):
         self, provider_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
     ) -> None:
         async with installation.database.transaction(actor.scope) as session:
-            await session.delete(await get_provider(session, provider_id))
+            await remove_provider(session, provider_id)
 
 
 def connection_answer(row: Connection) -> ConnectionAnswer:

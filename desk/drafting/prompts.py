@@ -14,6 +14,7 @@ from desk.db.tenancy import OPERATOR_SCOPE, session_scope
 from desk.db.unit_of_work import Database
 from desk.errors import InvalidInputError, NotAllowedError, NotFoundError, SettingMissingError
 from desk.models import GLOBAL_TENANT_ID, PromptVersion, TenantSettings
+from desk.policy.endings import end_all
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 ALLOWED = {
@@ -143,6 +144,8 @@ async def activate(session: AsyncSession, prompt_id: UUID) -> PromptVersion:
     if prompt.tenant_id != tenant_id:
         msg = "a global prompt is read-only; duplicate it and activate the copy"
         raise NotAllowedError(msg)
+    if prompt.is_active:
+        return prompt
     await session.execute(
         update(PromptVersion)
         .where(PromptVersion.is_active, PromptVersion.tenant_id == tenant_id)
@@ -150,6 +153,7 @@ async def activate(session: AsyncSession, prompt_id: UUID) -> PromptVersion:
     )
     prompt.is_active = True
     await session.flush()
+    await end_all(session, f"the prompt {prompt.name}, version {prompt.number}, was activated")
     return prompt
 
 
@@ -162,11 +166,14 @@ async def _lock_prompts(session: AsyncSession) -> None:
 async def deactivate_own(session: AsyncSession) -> None:
     """Back to the global default."""
     tenant_id = session_scope(session.sync_session).tenant_id
-    await session.execute(
+    ended = await session.execute(
         update(PromptVersion)
         .where(PromptVersion.is_active, PromptVersion.tenant_id == tenant_id)
         .values(is_active=False)
+        .returning(PromptVersion.id)
     )
+    if ended.first() is not None:
+        await end_all(session, "the standard prompt is used again")
 
 
 def text_of(version: PromptVersion) -> PromptText:

@@ -36,6 +36,9 @@ class TenantSettings(TenantRow):
     sending_stopped: Mapped[bool] = mapped_column(default=False)
     """The kill switch, read in the transaction that marks a delivery as sending."""
     next_ticket_number: Mapped[int] = mapped_column(default=1)
+    drafts_changed_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True), default=None)
+    """Since when drafts are made as they are now, by prompt, weights, scoring and models; drafts written before then
+    are no labels for a certificate. None for as long as the tenant exists."""
 
 
 class User(Row):
@@ -63,6 +66,8 @@ class Membership(TenantRow):
 
     user_id: Mapped[UUID] = mapped_column(GUID(), index=True)
     role: Mapped[str] = mapped_column(String(20))
+    news_seen_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True), default=None)
+    """Certificates granted and ended until then are no news to this person any more."""
 
 
 class ApiKey(TenantRow):

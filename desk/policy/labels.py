@@ -25,6 +25,8 @@ class ReviewedDraft:
     label: Label
     at: datetime
     """When the person decided."""
+    written_at: datetime
+    """When the draft was written."""
     draft_id: UUID
     ticket_id: UUID
     channel: str
@@ -76,5 +78,12 @@ def _reviewed(draft: Draft, review: Review, channel: str, is_automatic: bool) ->
         reported=is_automatic and not is_drawn,
     )
     return ReviewedDraft(
-        label, review.created_at, draft.id, draft.ticket_id, channel, intent.get("label", ""), confidence["score"]
+        label=label,
+        at=review.created_at,
+        written_at=draft.created_at,
+        draft_id=draft.id,
+        ticket_id=draft.ticket_id,
+        channel=channel,
+        intent=intent.get("label", ""),
+        plain_score=confidence["score"],
     )

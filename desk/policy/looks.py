@@ -6,6 +6,7 @@ Done late it looks at the same labels in the same order; done twice it finds not
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -13,16 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from desk.accounts.preferences import load_preferences
-from desk.db.leases import database_time
 from desk.db.unit_of_work import announce
-from desk.errors import ConflictError, NotFoundError
-from desk.models import CertificationGroup, ChannelPolicy, SendingCertificate, TenantSettings
+from desk.drafting.prompts import active_prompt
+from desk.models import GLOBAL_TENANT_ID, CertificationGroup, ChannelPolicy, SendingCertificate, TenantSettings
 from desk.policy.certificate import Certificate
 from desk.policy.certification import Certification, Terms
+from desk.policy.endings import DRIFTED, REPLACED, end_all, end_certificate
 from desk.policy.groups import group_names, in_group
 from desk.policy.labels import ReviewedDraft, reviewed_drafts
-
-DRIFTED = "more of the latest replies were changed than it promised"
 
 
 async def certified_channels(session: AsyncSession) -> list[str]:
@@ -37,25 +36,39 @@ async def look_again(session: AsyncSession, tenant_id: UUID) -> None:
     channels = await certified_channels(session)
     if not channels:
         return
-    await session.execute(select(TenantSettings.id).with_for_update())
+    settings = (await session.execute(select(TenantSettings).with_for_update())).scalar_one()
+    await _notice_standard_prompt(session, settings)
     terms = (await load_preferences(session)).certification
     reviewed = await reviewed_drafts(session, channels)
     intents = sorted({draft.intent for draft in reviewed})
     for name in group_names(terms.grouping, channels, intents):
         counted = [name.removeprefix("channel:")] if name.startswith("channel:") else channels
-        group = await _group(session, name, counted, terms.to_terms())
+        group = await _group(session, name, counted, terms.to_terms(), drafts_changed_at(settings))
         if await _look_at(session, group, reviewed, terms.to_terms()):
             await announce(session, tenant_id, "certificate")
 
 
-async def _group(session: AsyncSession, name: str, channels: list[str], terms: Terms) -> CertificationGroup:
+def drafts_changed_at(settings: TenantSettings) -> datetime:
+    """Before a first certificate nothing was sent by itself, so all drafts were reviewed and count from then on."""
+    return settings.drafts_changed_at or settings.created_at
+
+
+async def _notice_standard_prompt(session: AsyncSession, settings: TenantSettings) -> None:
+    """An operator changes it for everybody who uses it, without being able to touch any tenant's certificates."""
+    prompt = await active_prompt(session)
+    if prompt.tenant_id == GLOBAL_TENANT_ID and prompt.updated_at > drafts_changed_at(settings):
+        await end_all(session, "the standard prompt has changed")
+        await session.refresh(settings)
+
+
+async def _group(
+    session: AsyncSession, name: str, channels: list[str], terms: Terms, since: datetime
+) -> CertificationGroup:
     found = await session.execute(select(CertificationGroup).where(CertificationGroup.name == name).with_for_update())
     group = found.scalar_one_or_none()
     if group is None:
-        # The labels of before count too: nothing was sent by itself yet, so all of them were reviewed.
-        began = (await session.execute(select(TenantSettings.created_at))).scalar_one()
         group = CertificationGroup(
-            id=uuid7(), name=name, channels=channels, since=began, risk=terms.risk, confidence=terms.confidence
+            id=uuid7(), name=name, channels=channels, since=since, risk=terms.risk, confidence=terms.confidence
         )
         group.looks_before = group.looks_spent = group.labels_seen = 0
         session.add(group)
@@ -70,7 +83,7 @@ async def _look_at(
 ) -> bool:
     """Whether a certificate was granted or ended."""
     labels = labels_of_group(group.name, group.channels, reviewed)
-    labels = [draft for draft in labels if draft.at > group.since]
+    labels = [draft for draft in labels if draft.written_at > group.since]
     if len(labels) == group.labels_seen:
         return False
     group.labels_seen = len(labels)
@@ -82,13 +95,13 @@ async def _look_at(
             drifted = True
     group.looks_spent = max(group.looks_spent, played.looks_spent)
     if drifted and active is not None:
-        await _end(session, active, "revoked", DRIFTED)
+        await end_certificate(session, active, "revoked", DRIFTED)
         active = None
     found = played.certificate
     if found is None or (active is not None and active.threshold <= found.threshold):
         return drifted
     if active is not None:
-        await _end(session, active, "replaced", "a certificate with a lower threshold took its place")
+        await end_certificate(session, active, "replaced", REPLACED)
     await _grant(session, group, found)
     return True
 
@@ -122,56 +135,3 @@ async def _grant(session: AsyncSession, group: CertificationGroup, found: Certif
         )
     )
     await session.flush()
-
-
-async def _end(session: AsyncSession, certificate: SendingCertificate, state: str, why: str) -> None:
-    certificate.state, certificate.ended_because = state, why
-    certificate.ended_at = await database_time(session)
-    await session.flush()
-
-
-async def revoke(session: AsyncSession, certificate_id: UUID, why: str) -> SendingCertificate:
-    """By hand. Its group begins anew: what was reviewed before counts no more.
-
-    Raises NotFoundError, ConflictError when it had ended already.
-    """
-    found = await session.execute(
-        select(SendingCertificate).where(SendingCertificate.id == certificate_id).with_for_update()
-    )
-    certificate = found.scalar_one_or_none()
-    if certificate is None:
-        msg = "there is no such certificate"
-        raise NotFoundError(msg)
-    if certificate.state != "active":
-        msg = f"this certificate was {certificate.state} already"
-        raise ConflictError(msg)
-    await _end(session, certificate, "revoked", why)
-    await _begin_anew(session, certificate.group_name)
-    await announce(session, certificate.tenant_id, "certificate")
-    return certificate
-
-
-async def end_all(session: AsyncSession, tenant_id: UUID, why: str) -> int:
-    """What drafts are made of has changed, so nothing that was reviewed before speaks of those to come.
-
-    Returns how many certificates that ended.
-    """
-    found = await session.execute(
-        select(SendingCertificate).where(SendingCertificate.state == "active").with_for_update()
-    )
-    ended = found.scalars().all()
-    for certificate in ended:
-        await _end(session, certificate, "revoked", why)
-    await _begin_anew(session)
-    if ended:
-        await announce(session, tenant_id, "certificate")
-    return len(ended)
-
-
-async def _begin_anew(session: AsyncSession, name: str | None = None) -> None:
-    statement = select(CertificationGroup).with_for_update()
-    if name is not None:
-        statement = statement.where(CertificationGroup.name == name)
-    now = await database_time(session)
-    for group in (await session.execute(statement)).scalars():
-        group.since, group.looks_before, group.labels_seen = now, group.looks_spent, 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.accounts.preferences import CertificationTerms, load_preferences
 from desk.errors import InvalidInputError
-from desk.models import CertificationGroup, Connection, SendingCertificate
+from desk.models import CertificationGroup, Connection, SendingCertificate, TenantSettings
 from desk.paging import Page, read_page
 from desk.policy.certification import Certification, Label, Progress, Terms
 from desk.policy.evidence import (
@@ -24,7 +25,7 @@ from desk.policy.evidence import (
 )
 from desk.policy.groups import group_names
 from desk.policy.labels import ReviewedDraft, reviewed_drafts
-from desk.policy.looks import certified_channels, labels_of_group
+from desk.policy.looks import certified_channels, drafts_changed_at, labels_of_group
 
 MOST_SIMULATED = 2_000
 
@@ -83,8 +84,9 @@ async def _group(
     found = await session.execute(select(CertificationGroup).where(CertificationGroup.name == name))
     group = found.scalar_one_or_none()
     spent = 0
+    since = await _since(session) if group is None else group.since
+    counted = [draft for draft in counted if draft.written_at > since]
     if group is not None:
-        counted = [draft for draft in counted if draft.at > group.since]
         same = (group.risk, group.confidence) == (terms.risk, terms.confidence)
         spent = group.looks_before if same else group.looks_spent
     held = await session.execute(
@@ -92,6 +94,10 @@ async def _group(
     )
     played = Certification.play((draft.label for draft in counted), terms, spent)
     return GroupStanding(name, played.progress(), len(counted), held.scalar_one_or_none())
+
+
+async def _since(session: AsyncSession) -> datetime:
+    return drafts_changed_at((await session.execute(select(TenantSettings))).scalar_one())
 
 
 async def list_certificates(session: AsyncSession, *, limit: int, offset: int) -> Page[SendingCertificate]:

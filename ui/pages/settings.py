@@ -19,8 +19,8 @@ from desk.accounts.providers import (
     ProviderChange,
     add_provider,
     change_provider,
-    get_provider,
     list_providers,
+    remove_provider,
 )
 from desk.connections import ConnectionChange, change_connection, list_connections, renew_signing_secret
 from desk.egress import EgressRules
@@ -261,7 +261,7 @@ class Settings(Controller):
         installation: NamedDependency[Installation],
     ) -> Template:
         async with installation.database.transaction(actor.scope) as session:
-            await session.delete(await get_provider(session, provider_id))
+            await remove_provider(session, provider_id)
         return told(await _models(request, installation, actor), "Provider removed.")
 
 

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from desk.accounts.identity import Actor
-from desk.accounts.preferences import CertificationTerms
+from desk.accounts.preferences import CertificationTerms, load_preferences, save_preferences, save_weights
+from desk.accounts.providers import NewProvider, ProviderChange, add_provider, change_provider
 from desk.db.leases import claim, database_time
+from desk.db.tenancy import OPERATOR_SCOPE
 from desk.db.unit_of_work import Database
+from desk.drafting.prompts import activate, active_prompt, deactivate_own, duplicate, ensure_standard_prompt
 from desk.errors import ConflictError, InvalidInputError
 from desk.judging import judge, replies_to_check, sent_under
-from desk.models import Correction, Delivery, Draft, Review, SendingCertificate, Ticket
+from desk.models import Correction, Delivery, Draft, ModelProvider, Review, SendingCertificate, Ticket
 from desk.policy.decide import ChannelRules
-from desk.policy.looks import end_all, look_again, revoke
+from desk.policy.endings import revoke
+from desk.policy.looks import look_again
 from desk.policy.overview import simulate_policy, standing
 from desk.policy.rules import rules_of_new_ticket, set_channel_policy
 from desk.policy.tenant_policy import PolicyChange, change_policy
+from desk.ports import ConfidenceSettings, SourceWeights
 from desk.review import queue_delivery
 from learning.edits import Analyser
 from learning.store import ReviewLearner
@@ -135,22 +143,118 @@ async def test_drift_revokes_and_what_waited_to_be_sent_under_it_stays(fresh_dat
     assert page.total == 0, "what never went out needs no recall"
 
 
+Turn = Callable[[AsyncSession], Awaitable[object]]
+
+
+async def new_prompt(session: AsyncSession) -> None:
+    version = await duplicate(session, (await active_prompt(session)).id, created_by="Ada")
+    await activate(session, version.id)
+
+
+async def new_scoring(session: AsyncSession) -> None:
+    preferences = await load_preferences(session)
+    await save_preferences(session, replace(preferences, confidence=ConfidenceSettings(high=80)))
+
+
+async def new_weights(session: AsyncSession) -> None:
+    await save_weights(session, SourceWeights(0.1, 0.4, 0.4, 0.1))
+
+
+async def new_provider(session: AsyncSession) -> ModelProvider:
+    return await add_provider(session, NewProvider("One", "https://api.example.com/v1", "m"))
+
+
+async def other_words(session: AsyncSession) -> None:
+    await save_preferences(session, replace(await load_preferences(session), disclaimer="Ask us for a person."))
+
+
+@pytest.mark.parametrize(
+    ("turn", "why"),
+    [
+        (new_prompt, "the prompt Standard reply, version 1, was activated"),
+        (new_weights, "the weights of the sources were changed"),
+        (new_scoring, "the way drafts are scored was changed"),
+        (new_provider, "the language models were changed"),
+    ],
+)
 async def test_what_changes_the_drafts_ends_every_certificate_and_the_labels_begin_anew(
-    fresh_database: Database,
+    fresh_database: Database, turn: Turn, why: str
 ) -> None:
+    await ensure_standard_prompt(fresh_database)
     actor, ticket = await certified_tenant(fresh_database)
     await review_drafts(fresh_database, actor, ticket, 72)
     await look(fresh_database, actor)
     async with fresh_database.transaction(actor.scope) as session:
-        assert await end_all(session, actor.tenant_id, "the prompt was changed") == 1
+        await other_words(session)
+    assert [each.state for each in await look(fresh_database, actor)] == ["active"], "that changes no draft's worth"
+
+    async with fresh_database.transaction(actor.scope) as session:
+        await turn(session)
+
     (ended,) = await look(fresh_database, actor)
-    assert (ended.state, ended.ended_because) == ("revoked", "the prompt was changed")
+    assert (ended.state, ended.ended_because) == ("revoked", why)
     async with fresh_database.transaction(actor.scope) as session:
         (group,) = (await standing(session)).groups
     assert (group.labels, group.progress.look) == (0, 2), "looks that were spent stay spent"
     with pytest.raises(ConflictError):
         async with fresh_database.transaction(actor.scope) as session:
             await revoke(session, ended.id, "again")
+
+
+async def test_the_same_again_ends_nothing_and_back_to_the_standard_prompt_does(fresh_database: Database) -> None:
+    await ensure_standard_prompt(fresh_database)
+    actor, ticket = await certified_tenant(fresh_database)
+    async with fresh_database.transaction(actor.scope) as session:
+        await new_prompt(session)
+        provider = await new_provider(session)
+    await review_drafts(fresh_database, actor, ticket, 72)
+    assert [each.state for each in await look(fresh_database, actor)] == ["active"]
+
+    async with fresh_database.transaction(actor.scope) as session:
+        await activate(session, (await active_prompt(session)).id)
+        await save_weights(session, SourceWeights(*(2 * each for each in (0.2, 0.3, 0.35, 0.15))))
+        await change_provider(session, provider.id, ProviderChange(name="The first", api_key="changed"))
+    assert [each.state for each in await look(fresh_database, actor)] == ["active"]
+    async with fresh_database.transaction(actor.scope) as session:
+        await deactivate_own(session)
+    assert [each.ended_because for each in await look(fresh_database, actor)] == ["the standard prompt is used again"]
+
+
+async def test_a_new_standard_prompt_ends_the_certificates_of_those_who_use_it(fresh_database: Database) -> None:
+    await ensure_standard_prompt(fresh_database)
+    actor, ticket = await certified_tenant(fresh_database)
+    own, its_ticket = await certified_tenant(fresh_database)
+    async with fresh_database.transaction(own.scope) as session:
+        await new_prompt(session)
+    for who, of in ((actor, ticket), (own, its_ticket)):
+        await review_drafts(fresh_database, who, of, 72)
+        await look(fresh_database, who)
+
+    async with fresh_database.transaction(OPERATOR_SCOPE) as session:
+        await new_prompt(session)
+
+    assert [each.ended_because for each in await look(fresh_database, actor)] == ["the standard prompt has changed"]
+    assert [each.state for each in await look(fresh_database, own)] == ["active"]
+
+
+async def test_drafts_written_before_the_change_count_for_nothing_whenever_they_are_reviewed(
+    fresh_database: Database,
+) -> None:
+    actor, ticket = await certified_tenant(fresh_database, "off")
+    await review_drafts(fresh_database, actor, ticket, 40)
+    async with fresh_database.transaction(actor.scope) as session:
+        await new_scoring(session)
+        await session.execute(update(Review).values(created_at=await database_time(session) + timedelta(minutes=1)))
+        await set_channel_policy(
+            session, channel="rest", mode="certified", threshold=75, daily_cap=9, ticket_cap=9, delay_seconds=0
+        )
+    await review_drafts(fresh_database, actor, ticket, 3)
+
+    await look(fresh_database, actor)
+
+    async with fresh_database.transaction(actor.scope) as session:
+        (group,) = (await standing(session)).groups
+    assert group.labels == 3
 
 
 async def test_terms_nobody_should_accept_are_refused(fresh_database: Database) -> None:
