@@ -135,6 +135,7 @@ class TenantReplay:
             created_at=ticket.created_at,
             similarity=_likeness(body, really_sent),
             best_earlier=_best(really_sent, list(self._replies)),
+            nearest=_likeness(max(neighbours, key=lambda hit: hit.dense).text, really_sent) if neighbours else 0.0,
             best_found=_best(really_sent, [_plain(hit.text) for hit in neighbours]),
             chosen=max((_likeness(hit.text, really_sent) for hit in neighbours if hit.item_id == source), default=0.0),
             features=features,

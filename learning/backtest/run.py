@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -55,14 +55,52 @@ class BlockingEmbedder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ReplayedTenant:
+    name: str
+    tickets: int
+    judged: list[Judged]
+    was_certified: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Replayed:
     """All drafts of a backtest, before anything is counted."""
 
-    judged: list[Judged]
-    tenants: int
-    tickets: int
-    certified_tenants: int
+    of_tenants: list[ReplayedTenant]
     seconds: float
+
+    @property
+    def judged(self) -> list[Judged]:
+        return [one for tenant in self.of_tenants for one in tenant.judged]
+
+    @property
+    def tickets(self) -> int:
+        return sum(tenant.tickets for tenant in self.of_tenants)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One tenant's tickets in time order."""
+
+    name: str
+    tickets: list[HistoryTicket]
+    vectors: Vectors
+    """One row per ticket, of `searched_text`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything a replay reads, embedded; it can be replayed more than once.
+
+    Embedding up front gives nothing away: a vector depends on its own text alone.
+    """
+
+    histories: list[History]
+    knowledge: Knowledge
+    intents: IntentClassifier
+    dimension: int
+    seconds: float
+    """What reading and embedding took."""
 
 
 def run_backtest(
@@ -72,63 +110,90 @@ def run_backtest(
 
     A ticket the desk could write nothing for counts as a draft that is nothing like the reply.
     """
-    return _report(options, replay(options, progress, embedder or MiniLMEmbedder()))
+    replayed = replay(options, progress, embedder or MiniLMEmbedder())
+    return figures_of(replayed, options.risk, options.confidence)
 
 
 def replay(options: BacktestOptions, progress: BacktestProgress, embedder: BlockingEmbedder) -> Replayed:
-    """Every tenant's tickets in time order.
+    """Every tenant's tickets in time order."""
+    prepared = prepare(options, progress, embedder)
+    return replay_prepared(
+        prepared, options.risk, options.confidence, learning=options.learning, advanced=progress.advanced
+    )
 
-    Embedding happens in one pass up front, which gives nothing away: a vector depends on its own text alone.
-    """
+
+def prepare(options: BacktestOptions, progress: BacktestProgress, embedder: BlockingEmbedder) -> Prepared:
+    """Raises InvalidInputError when there is nothing to replay."""
     started = time.perf_counter()
-    _check(options)
+    check_terms(options.risk, options.confidence)
+    if options.limit is not None and options.limit < 1:
+        raise InvalidInputError(f"The limit must be at least 1, not {options.limit}.")
     tenants = _read(options, progress)
-    vectors = _embed_tickets(tenants, embedder, progress)
+    vectors = _embed_tickets(list(tenants.values()), embedder, progress)
     knowledge = Knowledge(embedder.dimension)
     if options.knowledge is not None:
         embed = _counted(embedder, progress)
         knowledge = Knowledge.read(options.knowledge, embed, embedder.dimension, progress.refused_document)
     categories = hosting_categories()
-    classifier = IntentClassifier(categories, embedder.embed_now(texts_of(categories)))
-    total = sum(len(tickets) for tickets in tenants)
+    return Prepared(
+        [History(name, tickets, rows) for (name, tickets), rows in zip(tenants.items(), vectors, strict=True)],
+        knowledge,
+        IntentClassifier(categories, embedder.embed_now(texts_of(categories))),
+        embedder.dimension,
+        time.perf_counter() - started,
+    )
+
+
+def replay_prepared(
+    prepared: Prepared,
+    risk: float,
+    confidence: float,
+    *,
+    learning: bool,
+    advanced: Callable[[str, int, int], None],
+) -> Replayed:
+    """`advanced` is told the stage, how many tickets are done, and of how many."""
+    started = time.perf_counter()
+    stage = "replay" if learning else "replay without learning"
+    total = sum(len(history.tickets) for history in prepared.histories)
     done = 0
 
     def one_done() -> None:
         nonlocal done
         done += 1
-        progress.advanced("replay", done, total)
+        advanced(stage, done, total)
 
-    judged: list[Judged] = []
-    certified = 0
-    for tickets, rows in zip(tenants, vectors, strict=True):
-        policy = CertifiedPolicy(options.risk, options.confidence)
-        desk = MemoryDesk(embedder.dimension, classifier, knowledge)
-        judged += TenantReplay(desk, policy, learning=options.learning).run(tickets, rows, one_done)
-        certified += policy.was_certified
-    return Replayed(judged, len(tenants), total, certified, time.perf_counter() - started)
+    replayed: list[ReplayedTenant] = []
+    for history in prepared.histories:
+        policy = CertifiedPolicy(risk, confidence)
+        desk = MemoryDesk(prepared.dimension, prepared.intents, prepared.knowledge)
+        judged = list(TenantReplay(desk, policy, learning=learning).run(history.tickets, history.vectors, one_done))
+        replayed.append(ReplayedTenant(history.name, len(history.tickets), judged, policy.was_certified))
+    return Replayed(replayed, prepared.seconds + time.perf_counter() - started)
 
 
-def _check(options: BacktestOptions) -> None:
-    for name, value in (("risk", options.risk), ("confidence", options.confidence)):
+def check_terms(risk: float, confidence: float) -> None:
+    """Raises InvalidInputError when one of them is no share."""
+    for name, value in (("risk", risk), ("confidence", confidence)):
         if not 0.0 < value < 1.0:
             raise InvalidInputError(f"The {name} must lie between 0 and 1, not {value}.")
-    if options.limit is not None and options.limit < 1:
-        raise InvalidInputError(f"The limit must be at least 1, not {options.limit}.")
 
 
-def _read(options: BacktestOptions, progress: BacktestProgress) -> list[list[HistoryTicket]]:
-    tenants = [list(read_history(file, progress.refused_line)) for file in history_files(options.path)]
-    for tickets in tenants:
-        tickets.sort(key=lambda ticket: ticket.created_at)
+def _read(options: BacktestOptions, progress: BacktestProgress) -> dict[str, list[HistoryTicket]]:
+    """By the names of their files."""
+    tenants = {
+        file.name: sorted(read_history(file, progress.refused_line), key=lambda ticket: ticket.created_at)
+        for file in history_files(options.path)
+    }
     if options.limit is not None:
         oldest = sorted(
-            (ticket.created_at, tenant, at) for tenant, all_of in enumerate(tenants) for at, ticket in enumerate(all_of)
+            (ticket.created_at, name, at) for name, all_of in tenants.items() for at, ticket in enumerate(all_of)
         )
-        kept = {(tenant, at) for _, tenant, at in oldest[: options.limit]}
-        tenants = [
-            [one for at, one in enumerate(all_of) if (tenant, at) in kept] for tenant, all_of in enumerate(tenants)
-        ]
-    tenants = [tickets for tickets in tenants if tickets]
+        kept = {(name, at) for _, name, at in oldest[: options.limit]}
+        tenants = {
+            name: [one for at, one in enumerate(all_of) if (name, at) in kept] for name, all_of in tenants.items()
+        }
+    tenants = {name: tickets for name, tickets in tenants.items() if tickets}
     if not tenants:
         raise InvalidInputError(f"There is no usable ticket in {options.path}.")
     return tenants
@@ -156,7 +221,8 @@ def _counted(model: BlockingEmbedder, progress: BacktestProgress) -> Embed:
     return embed
 
 
-def _report(options: BacktestOptions, replayed: Replayed) -> dict[str, Any]:
+def figures_of(replayed: Replayed, risk: float, confidence: float) -> dict[str, Any]:
+    """The JSON of api.md."""
     in_time = sorted(replayed.judged, key=lambda one: one.created_at)
     similarity = np.array([one.similarity for one in in_time], dtype=np.float64)
     probability = np.array([one.probability for one in in_time], dtype=np.float64)
@@ -165,7 +231,7 @@ def _report(options: BacktestOptions, replayed: Replayed) -> dict[str, Any]:
     drafts = len(in_time)
     draft_ms = [one.draft_ms for one in in_time]
     return {
-        "tenants": replayed.tenants,
+        "tenants": len(replayed.of_tenants),
         "tickets": replayed.tickets,
         "drafted": drafts,
         "skipped": replayed.tickets - drafts,
@@ -188,12 +254,12 @@ def _report(options: BacktestOptions, replayed: Replayed) -> dict[str, Any]:
             for coverage in _COVERAGES
         ],
         "auto_send": {
-            "risk": options.risk,
-            "confidence": options.confidence,
+            "risk": risk,
+            "confidence": confidence,
             "sent": len(sent),
             "coverage": _rounded(len(sent) / drafts if drafts else 0.0),
             "realised_error": _rounded(sum(not one.good for one in sent) / len(sent) if sent else 0.0),
-            "certified_tenants": replayed.certified_tenants,
+            "certified_tenants": sum(tenant.was_certified for tenant in replayed.of_tenants),
         },
         "timings_ms": {
             "retrieve_p50": _rounded(figures.percentile([one.retrieve_ms for one in in_time], 0.5)),
