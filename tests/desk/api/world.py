@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 
 from desk.db.leases import claim
 from desk.installation import Installation
-from desk.models import Connection, Delivery, Review
+from desk.models import Connection, Delivery, InboxEntry, Review
 from desk.work import duties
 from tests.desk.conftest import Client, Person
 
@@ -93,6 +93,7 @@ async def build_world(client: Client, installation: Installation, owner: Person)
         await session.execute(
             update(Connection).where(Connection.id == chat["id"]).values(configuration={"answer_seconds": 0})
         )
+        entry = (await session.execute(select(InboxEntry.id).limit(1))).scalar_one()
     ids = {
         "session_id": (await call(client, owner, "POST", "/sessions", json={"user_id": "u-1"}))["id"],
         "ticket_id": ticket["id"],
@@ -104,6 +105,7 @@ async def build_world(client: Client, installation: Installation, owner: Person)
         "faq_id": (await call(client, owner, "POST", "/faqs", json={"question": "Why?", "answer": "So."}))["id"],
         "prompt_id": copy["id"],
         "connection_id": (await call(client, owner, "GET", "/connections"))["items"][0]["id"],
+        "entry_id": str(entry),
         "provider_id": (await call(client, owner, "POST", "/model-providers", json=provider))["id"],
         "user_id": (await call(client, owner, "POST", "/users", json=person))["id"],
         "key_id": (await call(client, owner, "POST", "/keys", json={"name": "k"}))["id"],
