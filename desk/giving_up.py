@@ -9,13 +9,13 @@ from desk.chat.handover import tell_who_waits
 from desk.conversation import LIVE_CHANNELS, lock_ticket
 from desk.db.leases import Claim, LostLeaseError, due_in, finish, hold
 from desk.db.unit_of_work import Database, announce
-from desk.models import Delivery, DocumentVersion, Draft, ReplyNotice, Review, Ticket
+from desk.models import Delivery, DocumentVersion, Draft, KnowledgeJob, ReplyNotice, Review, Ticket
 from desk.models.tickets import ConnectionWatch, InboxEntry
 from desk.tickets.changes import reopen
 
 _BACKOFF_SECONDS = 15.0
 LONGEST_BACKOFF_SECONDS = 900.0
-_Given = InboxEntry | ConnectionWatch | Draft | Delivery | Review | DocumentVersion | ReplyNotice
+_Given = InboxEntry | ConnectionWatch | Draft | Delivery | Review | DocumentVersion | ReplyNotice | KnowledgeJob
 WORK_ROWS: dict[str, type[_Given]] = {
     "drafts": Draft,
     "deliveries": Delivery,
@@ -24,6 +24,7 @@ WORK_ROWS: dict[str, type[_Given]] = {
     "connection_watches": ConnectionWatch,
     "document_versions": DocumentVersion,
     "reply_notices": ReplyNotice,
+    "knowledge_jobs": KnowledgeJob,
 }
 
 
@@ -47,6 +48,8 @@ async def note_failure(database: Database, held: Claim, reason: str, *, most_att
         if isinstance(row, InboxEntry) and row.state == "received":
             row.state = "failed"
             await announce(session, row.tenant_id, "inbox", connection=row.connection_id)
+        if isinstance(row, KnowledgeJob):
+            row.state = "failed"
         if isinstance(row, DocumentVersion):
             row.state, row.reason = "refused", f"It could not be processed: {reason}"
             await announce(session, row.tenant_id, "document", document=row.document_id)
@@ -73,7 +76,8 @@ async def _hold(session: AsyncSession, held: Claim) -> tuple[_Given, Ticket | No
         raise LostLeaseError(f"{held.kind} {held.row_id} is gone")
     if isinstance(found, InboxEntry | ConnectionWatch):
         return await hold(session, kind, held), None
-    ticket = None if isinstance(found, DocumentVersion | ReplyNotice) else await lock_ticket(session, found.ticket_id)
+    has_none = isinstance(found, DocumentVersion | ReplyNotice | KnowledgeJob)
+    ticket = None if has_none else await lock_ticket(session, found.ticket_id)
     return await hold(session, kind, held), ticket
 
 

@@ -96,7 +96,12 @@ def _searchable(source: Source, tenant_id: UUID) -> Select[UUID]:
         return (
             select(Chunk.id)
             .join(Document, Document.id == Chunk.document_id)
-            .where(Chunk.tenant_id == tenant_id, ~Document.is_deleted, Chunk.version == Document.current_version)
+            .where(
+                Chunk.tenant_id == tenant_id,
+                ~Document.is_deleted,
+                ~Chunk.is_set_aside,
+                Chunk.version == Document.current_version,
+            )
         )
     if source == FAQ:
         return published_phrasings(tenant_id).with_only_columns(FaqPhrasing.id)

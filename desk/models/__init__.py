@@ -14,6 +14,7 @@ from desk.models.attachments import Attachment
 from desk.models.base import GLOBAL_TENANT_ID, Row, TenantRow, Work
 from desk.models.certificates import CertificationGroup, SendingCertificate
 from desk.models.chats import ChatSession, ReplyNotice, Visitor, WidgetArrival
+from desk.models.comparisons import Comparison, ComparisonCase, Experiment
 from desk.models.drafts import Decision, Delivery, Draft, DraftSource, ModelCall, Review
 from desk.models.faqs import Faq, FaqPhrasing
 from desk.models.intents import Intent, IntentLabel
@@ -38,6 +39,7 @@ from desk.models.tickets import (
     TicketEvent,
 )
 from desk.models.tuning import ChannelPolicy, ProcessHeartbeat, PromptVersion
+from desk.models.upkeep import GapQuestion, KnowledgeGap, KnowledgeJob, KnowledgeProposal, PassagePair
 
 metadata = Row.metadata
 
@@ -49,6 +51,8 @@ __all__ = [
     "ChannelPolicy",
     "ChatSession",
     "Chunk",
+    "Comparison",
+    "ComparisonCase",
     "Connection",
     "ConnectionWatch",
     "Correction",
@@ -62,17 +66,23 @@ __all__ = [
     "DraftSource",
     "Embedding",
     "Example",
+    "Experiment",
     "Faq",
     "FaqPhrasing",
+    "GapQuestion",
     "InboxEntry",
     "IndexCounter",
     "IndexLogEntry",
     "Intent",
     "IntentLabel",
+    "KnowledgeGap",
+    "KnowledgeJob",
+    "KnowledgeProposal",
     "Membership",
     "Message",
     "ModelCall",
     "ModelProvider",
+    "PassagePair",
     "ProcessHeartbeat",
     "PromptVersion",
     "ReplyNotice",

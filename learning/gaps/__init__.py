@@ -1,0 +1,1 @@
+"""Questions that no source answered, brought together with others like them."""
