@@ -1,18 +1,12 @@
-"""What may be promised about automatic replies: exact binomial bounds, thresholds tested in a fixed sequence.
-
-Clopper and Pearson 1934 for the bound; Angelopoulos et al. 2021, "Learn then Test", for the sequence.
-"""
+"""What may be promised about automatic replies: exact binomial bounds (Clopper and Pearson 1934), and the error budget
+that several looks at the labels share."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from desk.errors import InvalidInputError
-
-THRESHOLDS = tuple(step / 100 for step in range(99, 49, -1))
-"""The sequence, strictest first: fixed before any label is seen, which is what makes one budget enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +20,7 @@ class Certificate:
     """Upper bound on the share of errors above the threshold, below `risk`."""
     labels: int
     errors: int
-    look: int | None
+    look: int
 
 
 def upper_bound(errors: int, n: int, confidence: float) -> float:
@@ -89,60 +83,11 @@ def labels_needed(errors: int, risk: float, confidence: float, look: int | None)
     return high
 
 
-def certify(
-    scores: Sequence[float], labels: Sequence[bool], risk: float, confidence: float, look: int | None
-) -> Certificate | None:
-    """The lowest threshold whose error is surely below `risk`, or None when not even the first holds.
-
-    `scores` are the probabilities the drafts were given before their labels (True: good) were known. The
-    sequence starts where the scores themselves promise most, which looks at no label, and goes down as
-    long as every threshold holds; so no correction for the number of thresholds is due.
-    """
-    if len(scores) != len(labels):
-        raise InvalidInputError(f"{len(scores)} scores cannot go with {len(labels)} labels.")
-    _check_share("risk", risk)
-    budget = error_budget(confidence, look)
-    ranked = sorted(zip(scores, labels, strict=True), key=lambda pair: -pair[0])
-    counts = [_above(ranked, threshold) for threshold in THRESHOLDS]
-    found: Certificate | None = None
-    for threshold, (n, errors, _) in list(zip(THRESHOLDS, counts, strict=True))[_start(counts, risk, budget) :]:
-        if found is not None and n == found.labels:
-            continue  # nothing was seen between the two, so nothing there is vouched for
-        bound = upper_bound(errors, n, 1.0 - budget)
-        if bound > risk:
-            break
-        found = Certificate(threshold, risk, confidence, bound, n, errors, look)
-    return found
-
-
 def surely_above(errors: int, n: int, risk: float, confidence: float) -> bool:
     """Whether so many errors in the latest reviews can hardly come from an error of `risk`: the drift test."""
     if errors == 0:
         return False
     return 1.0 - binomial_tail(errors - 1, n, risk) < 1.0 - confidence
-
-
-def _above(ranked: Sequence[tuple[float, bool]], threshold: float) -> tuple[int, int, float]:
-    """Labels, errors and expected errors among the drafts that reach the threshold."""
-    reached = [pair for pair in ranked if pair[0] >= threshold]
-    return len(reached), sum(not good for _, good in reached), math.fsum(1.0 - score for score, _ in reached)
-
-
-def _start(counts: Sequence[tuple[int, int, float]], risk: float, budget: float) -> int:
-    """Index of the threshold most likely to hold if the scores are right: Poisson errors of their expected
-    number against the most errors the bound forgives. The strictest of equals."""
-    best, best_chance = 0, 0.0
-    for index, (n, _, expected) in enumerate(counts):
-        forgiven = -1
-        while forgiven + 1 <= n and binomial_tail(forgiven + 1, n, risk) <= budget:
-            forgiven += 1
-        chance = math.fsum(
-            math.exp(count * math.log(max(expected, 1e-12)) - expected - math.lgamma(count + 1))
-            for count in range(forgiven + 1)
-        )
-        if chance > best_chance + 1e-9:
-            best, best_chance = index, chance
-    return best
 
 
 def _check_share(name: str, value: float) -> None:

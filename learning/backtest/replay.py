@@ -12,8 +12,8 @@ from uuid import UUID
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
+from desk.policy.certification import Terms
 from desk.ports import Evidence, Hit
-from learning.backtest.autosend import CertifiedPolicy
 from learning.backtest.history import HistoryMessage, HistoryTicket
 from learning.backtest.memory import MemoryDesk, Vector
 from learning.backtest.sending import SendingLane
@@ -80,15 +80,19 @@ class _Pending:
 
 
 class TenantReplay:
-    def __init__(self, desk: MemoryDesk, policy: CertifiedPolicy, *, learning: bool) -> None:
+    def __init__(self, desk: MemoryDesk, terms: Terms, *, learning: bool) -> None:
         self._desk = desk
-        self._lane = SendingLane(policy, learning=learning)
+        self._lane = SendingLane(terms, learning=learning)
         self._learning = learning
         self._learned: list[HistoryTicket] = []
         """In the order in which the desk has learned their replies."""
         self._waiting: list[tuple[datetime, int, _Pending]] = []
         self._replies: dict[str, None] = {}
         """Lower-cased and distinct, in the order they were learned."""
+
+    @property
+    def was_certified(self) -> bool:
+        return self._lane.was_certified
 
     def run(self, tickets: Sequence[HistoryTicket], vectors: Vector, done: Callable[[], None]) -> Iterator[Judged]:
         """`tickets` in time order with their `vectors`, one row each; tickets nobody answered are passed over."""
@@ -113,7 +117,7 @@ class TenantReplay:
                 self._replies[_plain(pending.reply.body)] = None
             judged = pending.judged
             if judged is not None and not judged.sent:
-                self._lane.reviewed(judged.features, judged.probability, good=judged.good)
+                self._lane.reviewed(judged.ticket.id, judged.features, judged.probability, good=judged.good)
 
     def _draft(self, ticket: HistoryTicket, reply: HistoryMessage, vector: Vector) -> Judged:
         drafted = self._desk.draft(ticket, vector)

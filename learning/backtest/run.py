@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from desk.errors import InvalidInputError
+from desk.policy.certification import Terms
 from desk.ports import Vectors
 from learning.backtest import figures
-from learning.backtest.autosend import CertifiedPolicy
 from learning.backtest.history import HistoryTicket, RefusedLine, history_files, read_history
 from learning.backtest.memory import Embed, Knowledge, MemoryDesk, searched_text
 from learning.backtest.replay import GOOD, Judged, TenantReplay
@@ -165,10 +165,10 @@ def replay_prepared(
 
     replayed: list[ReplayedTenant] = []
     for history in prepared.histories:
-        policy = CertifiedPolicy(risk, confidence)
         desk = MemoryDesk(prepared.dimension, prepared.intents, prepared.knowledge)
-        judged = list(TenantReplay(desk, policy, learning=learning).run(history.tickets, history.vectors, one_done))
-        replayed.append(ReplayedTenant(history.name, len(history.tickets), judged, policy.was_certified))
+        tenant = TenantReplay(desk, Terms(risk, confidence), learning=learning)
+        judged = list(tenant.run(history.tickets, history.vectors, one_done))
+        replayed.append(ReplayedTenant(history.name, len(history.tickets), judged, tenant.was_certified))
     return Replayed(replayed, prepared.seconds + time.perf_counter() - started)
 
 

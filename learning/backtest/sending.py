@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from learning.backtest.autosend import CertifiedPolicy
+from desk.policy.certification import Certification, Label, Terms, drawn_for_review
 from learning.calibration import Calibrator
 
 if TYPE_CHECKING:
@@ -18,13 +18,15 @@ _REFIT_GROWTH = 1.02
 
 
 class SendingLane:
-    """One tenant's calibrated probability and certified policy, moving forward in time together.
+    """One tenant's calibrated probability and certification, moving forward in time together.
 
-    A draft that is sent by itself gets no label, so the risk that is accepted changes what is known later on.
+    What is drawn for blind review goes to a person even where it may be sent, as live. A draft that is sent by itself
+    gets no label, so the risk that is accepted changes what is known later on.
     """
 
-    def __init__(self, policy: CertifiedPolicy, *, learning: bool) -> None:
-        self.policy = policy
+    def __init__(self, terms: Terms, *, learning: bool) -> None:
+        self.was_certified = False
+        self._certification = Certification(terms)
         self._learning = learning
         self._calibrator = Calibrator.unfitted()
         self._rows: list[tuple[float, ...]] = []
@@ -34,11 +36,17 @@ class SendingLane:
     def decide(self, ticket_id: str, features: tuple[float, ...], *, written: bool) -> tuple[float, bool]:
         """The probability that the draft is good, and whether it goes out by itself."""
         probability = self._calibrator.probability(features) if written else 0.0
-        return probability, self.policy.route(ticket_id, probability) == "sent"
+        certificate = self._certification.certificate
+        may_go_out = certificate is not None and probability >= certificate.threshold
+        return probability, may_go_out and not self._is_drawn(ticket_id)
 
-    def reviewed(self, features: tuple[float, ...], probability: float, *, good: bool) -> None:
+    def _is_drawn(self, ticket_id: str) -> bool:
+        return drawn_for_review(ticket_id, self._certification.terms.review_share)
+
+    def reviewed(self, ticket_id: str, features: tuple[float, ...], probability: float, *, good: bool) -> None:
         """The label of a draft that went to a person."""
-        self.policy.reviewed(probability, good)
+        self._certification.add(Label(probability, good, self._is_drawn(ticket_id)))
+        self.was_certified = self.was_certified or self._certification.certificate is not None
         if not self._learning:
             return
         self._rows.append(features)
@@ -60,18 +68,18 @@ def play_again(judged: Sequence[Judged], risk: float, confidence: float) -> Play
 
     What is drafted does not depend on what is sent, so nothing has to be drafted again.
     """
-    policy = CertifiedPolicy(risk, confidence)
-    lane = SendingLane(policy, learning=True)
+    lane = SendingLane(Terms(risk, confidence), learning=True)
     waiting: list[tuple[datetime, int, float]] = []
     sent = errors = 0
     for number, one in enumerate(judged):
         while waiting and waiting[0][0] < one.created_at:
             _, earlier, probability = heapq.heappop(waiting)
-            lane.reviewed(judged[earlier].features, probability, good=judged[earlier].good)
+            known = judged[earlier]
+            lane.reviewed(known.ticket.id, known.features, probability, good=known.good)
         probability, goes_out = lane.decide(one.ticket.id, one.features, written=bool(one.body))
         if goes_out:
             sent += 1
             errors += not one.good
         else:
             heapq.heappush(waiting, (one.reply.at, number, probability))
-    return Played(sent, errors, policy.was_certified)
+    return Played(sent, errors, lane.was_certified)
