@@ -14,6 +14,7 @@ from desk.models.attachments import Attachment
 from desk.models.base import GLOBAL_TENANT_ID, Row, TenantRow, Work
 from desk.models.certificates import CertificationGroup, SendingCertificate
 from desk.models.chats import ChatSession, ReplyNotice, Visitor, WidgetArrival
+from desk.models.comparisons import Comparison, ComparisonCase, Experiment
 from desk.models.drafts import Decision, Delivery, Draft, DraftSource, ModelCall, Review
 from desk.models.faqs import Faq, FaqPhrasing
 from desk.models.intents import Intent, IntentLabel
@@ -50,6 +51,8 @@ __all__ = [
     "ChannelPolicy",
     "ChatSession",
     "Chunk",
+    "Comparison",
+    "ComparisonCase",
     "Connection",
     "ConnectionWatch",
     "Correction",
@@ -63,6 +66,7 @@ __all__ = [
     "DraftSource",
     "Embedding",
     "Example",
+    "Experiment",
     "Faq",
     "FaqPhrasing",
     "GapQuestion",

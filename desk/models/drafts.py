@@ -34,6 +34,9 @@ class Draft(TenantRow, Work):
             unique=True,
             postgresql_where=text("state IN ('writing', 'ready')"),
         ),
+        Index(
+            "ix_drafts_experiment_id", "tenant_id", "experiment_id", postgresql_where=text("experiment_id IS NOT NULL")
+        ),
         due_index("drafts"),
     )
 
@@ -62,6 +65,9 @@ class Draft(TenantRow, Work):
     tokens_in: Mapped[int] = mapped_column(default=0)
     tokens_out: Mapped[int] = mapped_column(default=0)
     usd: Mapped[Decimal] = mapped_column(Numeric(14, 6), default=Decimal(0))
+    experiment_id: Mapped[UUID | None] = mapped_column(GUID(), default=None)
+    arm: Mapped[str | None] = mapped_column(String(1), default=None)
+    """Which of the experiment's two prompts wrote it: a or b."""
 
 
 class DraftSource(TenantRow):

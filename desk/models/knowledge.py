@@ -130,6 +130,10 @@ class Example(TenantRow):
     """Whose ticket it was: never to appear in another customer's draft."""
     document_ids: Mapped[list[UUID]] = mapped_column(ARRAY(GUID()), default=list)
     answered_at: Mapped[datetime] = mapped_column(DateTimeUTC(timezone=True))
+    times: Mapped[int] = mapped_column(default=1, server_default="1")
+    """How often it was approved: what repeats an earlier answer is counted there."""
+    looked_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True), default=None)
+    """When somebody said that it still holds although a document it rests on has changed."""
 
 
 class Correction(TenantRow):
@@ -156,6 +160,8 @@ class Correction(TenantRow):
     author: Mapped[str] = mapped_column(Text, default="")
     customer_name: Mapped[str] = mapped_column(Text, default="")
     document_ids: Mapped[list[UUID]] = mapped_column(ARRAY(GUID()), default=list)
+    looked_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True), default=None)
+    """As of an example."""
 
 
 class Embedding(TenantRow):

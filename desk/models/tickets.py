@@ -146,6 +146,8 @@ class Ticket(TenantRow):
     summary: Mapped[str] = mapped_column(Text, default="")
     """Rolling summary of what came before the last messages."""
     summary_through_seq: Mapped[int] = mapped_column(default=0)
+    signals: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
+    """What the customer's words say of mood and urgency (`desk.signals`); for people and the order of work only."""
     is_history: Mapped[bool] = mapped_column(default=False)
     """Imported from another desk: learned from, never answered."""
 
