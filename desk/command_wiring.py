@@ -18,10 +18,10 @@ from uuid import UUID
 if TYPE_CHECKING:
     from desk.installation import Installation
     from desk.measuring.figures import Figure
+    from desk.settings import Settings
     from learning.backtest.history import RefusedLine
     from learning.backtest.run import BacktestProgress
     from learning.history_import import ImportCounts
-    from desk.settings import Settings
     from retrieval.index_check import IndexCheck
     from retrieval.snapshots import SnapshotState
 

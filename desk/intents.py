@@ -77,7 +77,7 @@ async def count_tickets(session: AsyncSession) -> dict[str, IntentCounts]:
     )
     labelled = await session.execute(select(IntentLabel.label, func.count()).group_by(IntentLabel.label))
     tickets: dict[str, int] = {str(label): count for label, count in guessed.all()}
-    by_people: dict[str, int] = {label: count for label, count in labelled.all()}
+    by_people: dict[str, int] = {str(label): count for label, count in labelled.all()}
     return {label: IntentCounts(tickets.get(label, 0), by_people.get(label, 0)) for label in {*tickets, *by_people}}
 
 
