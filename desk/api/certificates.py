@@ -105,10 +105,13 @@ class AskedJudgement(Asked):
 
 
 class CertificateController(Controller):
+    """Thresholds are for those who set the policy: whoever reviews drafts and knows them can tell which ones were
+    drawn for blind review."""
+
     path = "/policy"
     tags = ("policy",)
 
-    @get("/certificates", opt=needs(Permission.SIGNED_IN))
+    @get("/certificates", opt=needs(Permission.TUNING))
     async def list(
         self,
         actor: NamedDependency[Actor],
@@ -121,22 +124,25 @@ class CertificateController(Controller):
             page = await list_certificates(session, limit=limit, offset=offset)
         return Listed([_certificate(row) for row in page.items], page.total, page.limit, page.offset)
 
-    @get("/certification", opt=needs(Permission.SIGNED_IN))
+    @get("/certification", opt=needs(Permission.TUNING))
     async def show(self, actor: NamedDependency[Actor], installation: NamedDependency[Installation]) -> StandingAnswer:
         """How far each group is from its next certificate, and how honest the scores have been."""
         async with installation.database.transaction(actor.scope) as session:
             return _standing(await standing(session))
 
-    @get("/simulation", opt=needs(Permission.SIGNED_IN))
+    @get("/simulation", opt=needs(Permission.TUNING))
     async def simulate(
         self,
         actor: NamedDependency[Actor],
         installation: NamedDependency[Installation],
-        threshold: FromQuery[float],
+        threshold: FromQuery[float | None] = None,
         mode: FromQuery[str] = "certified",
         last: FromQuery[int] = 200,
     ) -> SimulationAnswer:
-        """How many of the last reviewed drafts would have gone out, and how many of those a person changed."""
+        """How many of the last reviewed drafts would have gone out, and how many of those a person changed.
+
+        In mode `certified` without a threshold the certificates are played forward over the reviews.
+        """
         async with installation.database.transaction(actor.scope) as session:
             found = await simulate_policy(session, mode=mode, threshold=threshold, last=last)
         return SimulationAnswer(found.drafts, found.sent, found.changed, round(found.bound, 4))
@@ -153,7 +159,7 @@ class CertificateController(Controller):
         async with installation.database.transaction(actor.scope) as session:
             return _certificate(await revoke(session, certificate_id, data.reason.strip() or "revoked by hand"))
 
-    @get("/certificates/{certificate_id:uuid}/replies", opt=needs(Permission.SIGNED_IN))
+    @get("/certificates/{certificate_id:uuid}/replies", opt=needs(Permission.TUNING))
     async def replies(
         self,
         certificate_id: FromPath[UUID],

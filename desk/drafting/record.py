@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
 
@@ -119,7 +119,8 @@ def decision_record(context: DraftContext, inputs: DraftingInputs, finished: Fin
         "preferences": write_preferences(inputs.preferences),
         "prompt": {"id": inputs.prompt_id, **asdict(inputs.prompt)},
         "prompt_as_sent": finished.turns if finished.written.writer == "llm" else None,
-        "rules": inputs.rules,
+        # Whoever reviews drafts may read this, and who knows the thresholds can tell which ones were drawn for it.
+        "rules": replace(inputs.rules, certificates=()),
         "weights": evidence.weights,
         "embedding_model": evidence.embedding_model,
         "index_sequence": evidence.index_sequence,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from desk.policy.certificate import upper_bound
-from desk.policy.certification import Label
+from desk.policy.certification import Certification, Label, Terms
 
 BINS = 10
 
@@ -78,8 +78,25 @@ def risk_coverage(labels: Sequence[Label], points: int = 20) -> list[CoveragePoi
     ]
 
 
+def would_go_out(labels: Sequence[Label], terms: Terms) -> list[bool]:
+    """Which of the drafts, in their order, would have gone out had the terms held from the first one on.
+
+    What would have gone out is no label then, as live.
+    """
+    certification, sent = Certification(terms), list[bool]()
+    for label in labels:
+        held = certification.certificate
+        sent.append(held is not None and label.score >= held.threshold and not label.sampled)
+        if not sent[-1]:
+            certification.add(label)
+    return sent
+
+
 def simulate(labels: Sequence[Label], threshold: float, confidence: float) -> Simulation:
     """`threshold` as a probability."""
-    sent = [label for label in labels if label.score >= threshold]
+    return outcome(len(labels), [label for label in labels if label.score >= threshold], confidence)
+
+
+def outcome(drafts: int, sent: Sequence[Label], confidence: float) -> Simulation:
     changed = sum(not label.good for label in sent)
-    return Simulation(len(labels), len(sent), changed, upper_bound(changed, len(sent), confidence))
+    return Simulation(drafts, len(sent), changed, upper_bound(changed, len(sent), confidence))

@@ -36,9 +36,12 @@ class ReviewedDraft:
 
 
 async def reviewed_drafts(
-    session: AsyncSession, channels: Sequence[str], since: datetime | None = None
+    session: AsyncSession, channels: Sequence[str], *, calibrated: bool = True
 ) -> list[ReviewedDraft]:
     """Oldest first: drafts that passed every guard, had a calibrated probability and were decided for good.
+
+    With `calibrated` False those without a probability too, which only the plain threshold can go by; their label's
+    score is the plain one.
 
     Drafts an agent asked for with an instruction are not among them: nobody would have asked for those before an
     automatic reply (`Draft.blind_review` is empty for them, and for FAQ answers).
@@ -52,7 +55,6 @@ async def reviewed_drafts(
             Review.state != "cancelled",
             Review.due_at.is_(None),
             Draft.blind_review.is_not(None),
-            Draft.confidence["calibrated"].astext.is_not(None),
             Ticket.channel.in_(channels),
         )
         .order_by(Review.id.desc())
@@ -62,17 +64,18 @@ async def reviewed_drafts(
             load_only(Review.action, Review.meaning_changed, Review.created_at),
         )
     )
-    if since is not None:
-        statement = statement.where(Draft.created_at > since)
+    if calibrated:
+        statement = statement.where(Draft.confidence["calibrated"].astext.is_not(None))
     rows = (await session.execute(statement)).all()
     return [_reviewed(draft, review, channel, bool(automatic)) for draft, review, channel, automatic in reversed(rows)]
 
 
 def _reviewed(draft: Draft, review: Review, channel: str, is_automatic: bool) -> ReviewedDraft:
     confidence, intent = draft.confidence or {}, draft.intent or {}
+    probability = confidence.get("calibrated")
     is_drawn = bool(draft.blind_review)
     label = Label(
-        confidence["calibrated"],
+        confidence["score"] / 100 if probability is None else probability,
         good=review.action != "rejected" and not review.meaning_changed,
         sampled=is_drawn,
         reported=is_automatic and not is_drawn,

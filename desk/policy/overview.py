@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,11 +20,13 @@ from desk.policy.evidence import (
     ReliabilityBin,
     Simulation,
     calibration_error,
+    outcome,
     reliability,
     risk_coverage,
     simulate,
+    would_go_out,
 )
-from desk.policy.groups import group_names
+from desk.policy.groups import group_names, group_of
 from desk.policy.labels import ReviewedDraft, reviewed_drafts
 from desk.policy.looks import certified_channels, drafts_changed_at, labels_of_group
 
@@ -108,19 +111,45 @@ async def list_certificates(session: AsyncSession, *, limit: int, offset: int) -
 
 
 async def simulate_policy(
-    session: AsyncSession, *, mode: str, threshold: float, channels: Sequence[str] = (), last: int = 200
+    session: AsyncSession,
+    *,
+    mode: str,
+    threshold: float | None = None,
+    channels: Sequence[str] = (),
+    terms: CertificationTerms | None = None,
+    last: int = 200,
 ) -> Simulation:
     """What a policy would have done with the latest reviewed drafts that could have gone out.
 
     `threshold` is a score from 0 to 100: the plain one in mode `threshold`, the calibrated probability in per cent in
-    mode `certified`. Raises InvalidInputError.
+    mode `certified`; without one, mode `certified` is played forward from the first draft on, certificates earned and
+    lost as they would have been. Raises InvalidInputError.
     """
-    if mode not in {"threshold", "certified"} or not 0 <= threshold <= 100 or not 1 <= last <= MOST_SIMULATED:
-        msg = f"mode is threshold or certified, the threshold 0 to 100, and last 1 to {MOST_SIMULATED:,}"
+    is_plain = mode == "threshold"
+    if not (is_plain or mode == "certified") or not 1 <= last <= MOST_SIMULATED:
+        msg = f"mode is threshold or certified, and last 1 to {MOST_SIMULATED:,}"
         raise InvalidInputError(msg)
-    reviewed = (await reviewed_drafts(session, channels or await _all_channels(session)))[-last:]
-    labels = [draft.label for draft in reviewed]
-    if mode == "threshold":
-        labels = [Label(draft.plain_score / 100, draft.label.good, draft.label.sampled) for draft in reviewed]
-    confidence = (await load_preferences(session)).certification.confidence
-    return simulate(labels, threshold / 100, confidence)
+    if not (mode == "certified" if threshold is None else 0 <= threshold <= 100):
+        msg = "the threshold is a number from 0 to 100"
+        raise InvalidInputError(msg)
+    accepted = terms or (await load_preferences(session)).certification
+    reviewed = await reviewed_drafts(session, channels or await _all_channels(session), calibrated=not is_plain)
+    if threshold is None:
+        return _played_forward(reviewed, accepted, last)
+    labels = [
+        Label(draft.plain_score / 100, draft.label.good, draft.label.sampled) if is_plain else draft.label
+        for draft in reviewed[-last:]
+    ]
+    return simulate(labels, threshold / 100, accepted.confidence)
+
+
+def _played_forward(reviewed: Sequence[ReviewedDraft], accepted: CertificationTerms, last: int) -> Simulation:
+    groups: dict[str, list[ReviewedDraft]] = {}
+    for draft in reviewed:
+        groups.setdefault(group_of(accepted.grouping, draft.channel, draft.intent), []).append(draft)
+    gone: set[UUID] = set()
+    for drafts in groups.values():
+        flags = would_go_out([draft.label for draft in drafts], accepted.to_terms())
+        gone |= {draft.draft_id for draft, is_sent in zip(drafts, flags, strict=True) if is_sent}
+    newest = reviewed[-last:]
+    return outcome(len(newest), [draft.label for draft in newest if draft.draft_id in gone], accepted.confidence)

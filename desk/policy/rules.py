@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from desk.accounts.preferences import load_preferences
 from desk.db.tenancy import session_scope
+from desk.db.unit_of_work import announce
 from desk.errors import InvalidInputError
 from desk.models import ChannelPolicy, Delivery, SendingCertificate, TenantSettings, Ticket
 from desk.policy.decide import FAQ_CHANNELS, ChannelRules, HeldCertificate
@@ -164,4 +165,7 @@ async def switch_faqs(session: AsyncSession, channel: str, *, send: bool) -> Non
 
 async def stop_sending(session: AsyncSession, *, stopped: bool) -> None:
     """The kill switch: it is read in the very transaction that marks an automatic reply as sending."""
-    await session.execute(update(TenantSettings).values(sending_stopped=stopped))
+    stored = await session.execute(
+        update(TenantSettings).values(sending_stopped=stopped).returning(TenantSettings.tenant_id)
+    )
+    await announce(session, stored.scalar_one(), "sending")

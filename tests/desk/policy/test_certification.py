@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from desk.policy.certificate import binomial_tail, labels_needed, upper_bound
 from desk.policy.certification import Certification, Label, Terms, drawn_for_review
-from desk.policy.evidence import calibration_error, reliability, risk_coverage, simulate
+from desk.policy.evidence import calibration_error, reliability, risk_coverage, simulate, would_go_out
 
 TENANTS = 2_000
 LIFE = 260
@@ -183,3 +183,17 @@ def test_the_pictures_of_the_score_count_every_draft_once(pairs: list[tuple[floa
         everything = simulate(labels, 0.0, 0.95)
         assert (everything.sent, everything.drafts) == (len(labels), len(labels))
         assert everything.bound >= everything.changed / len(labels)
+
+
+def test_played_forward_nothing_goes_out_before_the_certificate_nor_what_was_drawn_nor_after_its_end() -> None:
+    terms = Terms()
+    before = [label() for _ in range(72)]
+    under = [label(sampled=False), label(sampled=True), label(0.6, sampled=False), label(good=False, sampled=False)]
+    drifting = [label(good=False) for _ in range(12)]
+    after = [label(sampled=False)]
+
+    sent = would_go_out([*before, *under, *drifting, *after], terms)
+
+    assert not any(sent[:72])
+    assert sent[72:76] == [True, False, False, True]
+    assert not any(sent[76:]), "what is drawn is reviewed, and the drift it shows ends the certificate"
