@@ -45,6 +45,7 @@ from desk.files import FileLinks
 from desk.inbound.connecting import StoredCredentials
 from desk.inbound.reading import InboxDesk
 from desk.inbound.watching import WatchDesk
+from desk.garbage import settle
 from desk.installation import Installation
 from desk.live import LiveHub
 from desk.logs import configure_logs
@@ -260,4 +261,6 @@ def web_application() -> Litestar:
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format)
     installation = build(settings, database_address(settings))
-    return create_app(installation, ui.page_handlers(), [ui.PagesPlugin()], ui.error_page)
+    application = create_app(installation, ui.page_handlers(), [ui.PagesPlugin()], ui.error_page)
+    settle()
+    return application

@@ -123,6 +123,7 @@ def worker() -> None:
 
 
 async def _work(settings: Settings) -> None:
+    from desk.garbage import settle
     from desk.wiring import build, database_address
     from desk.work import start_worker
 
@@ -131,6 +132,7 @@ async def _work(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     installation = build(settings, database_address(settings))
     async with start_worker(installation) as work_loop:
+        settle()
         _log.info("worker_started", process=os.getpid())
         running = asyncio.create_task(work_loop.run())
         await asyncio.wait({running, asyncio.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
