@@ -42,10 +42,10 @@ from desk.delivery import DeliveryDesk
 from desk.drafting.pipeline import DraftingDesk
 from desk.egress import EgressRules
 from desk.files import FileLinks
+from desk.garbage import settle
 from desk.inbound.connecting import StoredCredentials
 from desk.inbound.reading import InboxDesk
 from desk.inbound.watching import WatchDesk
-from desk.garbage import settle
 from desk.installation import Installation
 from desk.live import LiveHub
 from desk.logs import configure_logs
