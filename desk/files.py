@@ -25,7 +25,7 @@ PREFIX = "/files/"
 UPLOAD_SECONDS = 300
 DOWNLOAD_SECONDS = 300
 _ALGORITHM = "HS256"
-_Kind = Literal["document", "attachment"]
+_Kind = Literal["document", "attachment", "history"]
 
 
 def new_key(tenant_id: UUID | None, kind: _Kind) -> str:

@@ -7,15 +7,38 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from desk import events
 from desk.chat.handover import tell_who_waits
 from desk.conversation import LIVE_CHANNELS, lock_ticket
-from desk.db.leases import Claim, LostLeaseError, due_in, finish, hold
+from desk.db.leases import Claim, LostLeaseError, database_time, due_in, finish, hold
 from desk.db.unit_of_work import Database, announce
-from desk.models import Delivery, DocumentVersion, Draft, KnowledgeJob, ReplyNotice, Review, Ticket
+from desk.models import (
+    Backtest,
+    Comparison,
+    Delivery,
+    DocumentVersion,
+    Draft,
+    HistoryImport,
+    KnowledgeJob,
+    ReplyNotice,
+    Review,
+    Ticket,
+)
 from desk.models.tickets import ConnectionWatch, InboxEntry
 from desk.tickets.changes import reopen
 
 _BACKOFF_SECONDS = 15.0
 LONGEST_BACKOFF_SECONDS = 900.0
-_Given = InboxEntry | ConnectionWatch | Draft | Delivery | Review | DocumentVersion | ReplyNotice | KnowledgeJob
+_Given = (
+    InboxEntry
+    | ConnectionWatch
+    | Draft
+    | Delivery
+    | Review
+    | DocumentVersion
+    | ReplyNotice
+    | KnowledgeJob
+    | Comparison
+    | HistoryImport
+    | Backtest
+)
 WORK_ROWS: dict[str, type[_Given]] = {
     "drafts": Draft,
     "deliveries": Delivery,
@@ -24,6 +47,9 @@ WORK_ROWS: dict[str, type[_Given]] = {
     "connection_watches": ConnectionWatch,
     "document_versions": DocumentVersion,
     "reply_notices": ReplyNotice,
+    "history_imports": HistoryImport,
+    "backtests": Backtest,
+    "comparisons": Comparison,
     "knowledge_jobs": KnowledgeJob,
 }
 
@@ -45,20 +71,32 @@ async def note_failure(database: Database, held: Claim, reason: str, *, most_att
             await due_in(session, row, LONGEST_BACKOFF_SECONDS)
             return
         finish(row)
-        if isinstance(row, InboxEntry) and row.state == "received":
-            row.state = "failed"
-            await announce(session, row.tenant_id, "inbox", connection=row.connection_id)
-        if isinstance(row, KnowledgeJob):
-            row.state = "failed"
-        if isinstance(row, DocumentVersion):
-            row.state, row.reason = "refused", f"It could not be processed: {reason}"
-            await announce(session, row.tenant_id, "document", document=row.document_id)
-        elif isinstance(row, ReplyNotice):
-            row.state, row.detail = "uncertain" if row.state == "sending" else "failed", reason
-        elif isinstance(row, Draft) and ticket is not None and row.state == "writing":
+        if isinstance(row, Draft) and ticket is not None and row.state == "writing":
             await _give_up_draft(session, row, ticket, reason)
         elif isinstance(row, Delivery) and ticket is not None and row.state in {"pending", "sending"}:
             await _give_up_delivery(session, row, ticket, reason)
+        else:
+            await _mark_failed(session, row, reason)
+
+
+async def _mark_failed(session: AsyncSession, row: _Given, reason: str) -> None:
+    """Work that has no ticket waiting for it."""
+    if isinstance(row, InboxEntry) and row.state == "received":
+        row.state = "failed"
+        await announce(session, row.tenant_id, "inbox", connection=row.connection_id)
+    elif isinstance(row, KnowledgeJob):
+        row.state = "failed"
+    elif isinstance(row, Comparison):
+        row.state, row.reason = "failed", reason
+        await announce(session, row.tenant_id, "comparison", comparison=row.id)
+    elif isinstance(row, HistoryImport | Backtest):
+        row.state, row.reason, row.finished_at = "failed", reason, await database_time(session)
+        await announce(session, row.tenant_id, "history")
+    elif isinstance(row, DocumentVersion):
+        row.state, row.reason = "refused", f"It could not be processed: {reason}"
+        await announce(session, row.tenant_id, "document", document=row.document_id)
+    elif isinstance(row, ReplyNotice):
+        row.state, row.detail = "uncertain" if row.state == "sending" else "failed", reason
 
 
 async def ended_its_workers(database: Database, held: Claim, most_attempts: int) -> bool:
@@ -74,9 +112,9 @@ async def _hold(session: AsyncSession, held: Claim) -> tuple[_Given, Ticket | No
     found = await session.get(kind, held.row_id)
     if found is None:
         raise LostLeaseError(f"{held.kind} {held.row_id} is gone")
-    if isinstance(found, InboxEntry | ConnectionWatch):
+    if isinstance(found, InboxEntry | ConnectionWatch | HistoryImport | Backtest):
         return await hold(session, kind, held), None
-    has_none = isinstance(found, DocumentVersion | ReplyNotice | KnowledgeJob)
+    has_none = isinstance(found, DocumentVersion | ReplyNotice | KnowledgeJob | Comparison)
     ticket = None if has_none else await lock_ticket(session, found.ticket_id)
     return await hold(session, kind, held), ticket
 

@@ -19,6 +19,7 @@ from desk.errors import DeskError
 from desk.installation import Installation
 from desk.models import GLOBAL_TENANT_ID, IndexLogEntry, StoredSession
 from desk.policy.looks import look_again
+from desk.upkeep import schedule_upkeep
 
 _log = structlog.get_logger(__name__)
 REEMBEDDING_SECONDS = 20.0
@@ -49,6 +50,7 @@ async def _keep_tenant(installation: Installation, tenant_id: UUID) -> None:
         )
     async with installation.database.transaction(Scope(tenant_id)) as session:
         await look_again(session, tenant_id)
+    await schedule_upkeep(installation.database, tenant_id)
     await forget_loose_files(installation.database, tenant_id)
     if is_turn_of(tenant_id, now := installation.clock.now()):
         await sweep_orphans(installation.database, installation.storage, tenant_id, now)

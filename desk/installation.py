@@ -26,6 +26,7 @@ from desk.ports import (
     Embedder,
     FaqLane,
     IntentDescription,
+    KnowledgeUpkeep,
     Learner,
     Retriever,
     Storage,
@@ -53,6 +54,7 @@ class Installation:
     indexer: DocumentIndexer
     reembed: Callable[[UUID], Awaitable[int]]
     """Embeds a batch of a tenant's items again that only another model has embedded; how many it did."""
+    upkeep: KnowledgeUpkeep
     drafting: DraftingDesk
     deliveries: DeliveryDesk
     channels: Mapping[str, Channel]

@@ -59,6 +59,7 @@ from desk.widget.reply_mail import ReplyMail
 from learning.edits import Analyser
 from learning.store import ReviewLearner
 from learning.tenant_calibration import TenantCalibration
+from learning.upkeep import Upkeep
 from retrieval.embedding.cached import CachedEmbedder
 from retrieval.embedding.minilm import MiniLMEmbedder
 from retrieval.faq.lane import IndexedFaqLane
@@ -136,6 +137,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         learner=ReviewLearner(database, embedder),
         indexer=ChunkIndexer(database, storage, embedder, settings.lease_seconds),
         reembed=partial(embed_again, database, embedder),
+        upkeep=Upkeep(database, embedder, Analyser()),
         drafting=DraftingDesk(database, retriever, faqs, models, calibration),
         deliveries=DeliveryDesk(database, {channel.kind: channel for channel in channels}, storage),
         reply_mail=ReplyMail(

@@ -20,6 +20,7 @@ from desk.housekeeping import keep_house
 from desk.installation import Installation
 from desk.jobs import Duty, WorkLoop, wake_job
 from desk.ports import DocumentIndexer, Learner
+from desk.upkeep import UpkeepDesk
 from desk.wakeups import WAKE_JOB, saq_queue
 
 _log = structlog.get_logger(__name__)
@@ -66,6 +67,7 @@ def duties(installation: Installation) -> tuple[Duty, ...]:
         Duty("reviews", partial(_learn, installation.learner), 2),
         Duty("inbox", installation.inbox.work, most),
         Duty("connection_watches", installation.watches.work, MOST_WATCHED, waits=True),
+        Duty("knowledge_jobs", UpkeepDesk(installation.database, installation.upkeep).work, 1),
         Duty("document_versions", partial(_index, installation.indexer), 1, most_attempts=3),
     )
 

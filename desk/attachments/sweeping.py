@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select
 
 from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database
-from desk.models import Attachment, DocumentVersion
+from desk.models import Attachment, DocumentVersion, HistoryImport
 from desk.ports import Storage
 
 LOOSE_HOURS = 24
@@ -51,14 +51,9 @@ async def sweep_orphans(database: Database, storage: Storage, tenant_id: UUID, n
 
 async def _sweep(database: Database, storage: Storage, scope: Scope, now: datetime, keys: list[str]) -> int:
     async with database.transaction(scope) as session:
-        named = set(
-            (await session.execute(select(Attachment.storage_key).where(Attachment.storage_key.in_(keys)))).scalars()
-        )
-        named |= set(
-            (
-                await session.execute(select(DocumentVersion.storage_key).where(DocumentVersion.storage_key.in_(keys)))
-            ).scalars()
-        )
+        named: set[str | None] = set()
+        for row in (Attachment, DocumentVersion, HistoryImport):
+            named |= set((await session.execute(select(row.storage_key).where(row.storage_key.in_(keys)))).scalars())
     swept = 0
     for key in keys:
         if key in named:

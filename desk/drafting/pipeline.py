@@ -58,6 +58,8 @@ from desk.review import is_answered, queue_delivery
 
 MOST_ATTEMPTS = 3
 RETRY_SECONDS = 20.0
+NO_EVIDENCE = "nothing in the knowledge base or among the approved answers fits this question"
+"""What a failed draft says that failed for want of knowledge, and for nothing else."""
 _log = structlog.get_logger(__name__)
 
 
@@ -213,8 +215,7 @@ class DraftingDesk:
             )
         written = write_locally(ticket_facts(context), evidence)
         if written is None:
-            msg = "nothing in the knowledge base or among the approved answers fits this question"
-            raise NoEvidenceError(msg)
+            raise NoEvidenceError(NO_EVIDENCE)
         return replace(written, body=with_signature(written.body, inputs.preferences.signature))
 
     def _check(

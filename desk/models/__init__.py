@@ -17,6 +17,7 @@ from desk.models.chats import ChatSession, ReplyNotice, Visitor, WidgetArrival
 from desk.models.comparisons import Comparison, ComparisonCase, Experiment
 from desk.models.drafts import Decision, Delivery, Draft, DraftSource, ModelCall, Review
 from desk.models.faqs import Faq, FaqPhrasing
+from desk.models.history import Backtest, HistoryImport
 from desk.models.intents import Intent, IntentLabel
 from desk.models.knowledge import (
     Chunk,
@@ -47,6 +48,7 @@ __all__ = [
     "GLOBAL_TENANT_ID",
     "ApiKey",
     "Attachment",
+    "Backtest",
     "CertificationGroup",
     "ChannelPolicy",
     "ChatSession",
@@ -70,6 +72,7 @@ __all__ = [
     "Faq",
     "FaqPhrasing",
     "GapQuestion",
+    "HistoryImport",
     "InboxEntry",
     "IndexCounter",
     "IndexLogEntry",

@@ -55,7 +55,7 @@ def account_of(
     drafts = list(zip(learning.judged, bare.judged, strict=True))
     if not drafts:
         return None
-    labels = [Label(one.probability, one.good) for one in learning.judged]
+    labels = [Label(one.probability, one.good, sampled=True) for one in learning.judged]
     named = [(tenant.name, one) for tenant in learning.of_tenants for one in tenant.judged]
     return BacktestAccount(
         figures=figures_of(learning, terms.risk, terms.confidence),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from desk.ports import Vectors
 
@@ -15,6 +16,8 @@ ALIKE = 0.60
 SAME = 0.80
 """Cosine between the middles of two groups from which they are one."""
 _MERGED_AT_ONCE = 512
+_Sums = NDArray[np.float64]
+"""The vectors of each group added up, shape (groups, dimension)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ def group(known: Sequence[int], vectors: Vectors) -> Groups:
     return Groups([merged.get(index, index) for index in of_question], merged, _middles(sums[:count]))
 
 
-def _nearest(sums: Vectors, vector: Vectors) -> tuple[int, float]:
+def _nearest(sums: _Sums, vector: Vectors) -> tuple[int, float]:
     if not len(sums):
         return 0, -1.0
     cosines = _middles(sums) @ vector
@@ -57,12 +60,12 @@ def _nearest(sums: Vectors, vector: Vectors) -> tuple[int, float]:
     return best, float(cosines[best])
 
 
-def _middles(sums: Vectors) -> Vectors:
+def _middles(sums: _Sums) -> Vectors:
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
     return (sums / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
 
 
-def _merge(sums: Vectors) -> dict[int, int]:
+def _merge(sums: _Sums) -> dict[int, int]:
     """Groups that have grown together, the younger into the older, until none are left. Empties rows of `sums`."""
     merged: dict[int, int] = {}
     while (pair := _closest(_middles(sums))) is not None:

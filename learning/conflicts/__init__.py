@@ -1,0 +1,1 @@
+"""Passages of the knowledge that say the same, or that disagree."""
