@@ -11,6 +11,7 @@ from desk.ports.clock import Clock
 from desk.ports.documents import DocumentIndexer
 from desk.ports.embeddings import Embedder, Vectors
 from desk.ports.faqs import FaqFound, FaqLane, FaqMatch
+from desk.ports.history import HistoryReader, HistoryReplayer
 from desk.ports.inbound import (
     Batch,
     ConfiguredChannel,
@@ -49,7 +50,6 @@ from desk.ports.retrieval import (
     Span,
 )
 from desk.ports.storage import SignedAddress, Storage, StoredHead
-from desk.ports.upkeep import KnowledgeUpkeep
 
 __all__ = [
     "NO_INTENT",
@@ -81,6 +81,8 @@ __all__ = [
     "FaqMatch",
     "Feed",
     "HealthCheck",
+    "HistoryReader",
+    "HistoryReplayer",
     "Hit",
     "Ignored",
     "Inbound",
@@ -89,7 +91,6 @@ __all__ = [
     "InboundMessage",
     "IntentDescription",
     "IntentGuess",
-    "KnowledgeUpkeep",
     "Learner",
     "Level",
     "ModelAttempt",
