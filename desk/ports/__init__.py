@@ -50,6 +50,7 @@ from desk.ports.retrieval import (
     Span,
 )
 from desk.ports.storage import SignedAddress, Storage, StoredHead
+from desk.ports.upkeep import KnowledgeUpkeep
 
 __all__ = [
     "NO_INTENT",
@@ -91,6 +92,7 @@ __all__ = [
     "InboundMessage",
     "IntentDescription",
     "IntentGuess",
+    "KnowledgeUpkeep",
     "Learner",
     "Level",
     "ModelAttempt",
