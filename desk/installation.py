@@ -9,6 +9,7 @@ from uuid import UUID
 from saq.queue.postgres import PostgresQueue
 
 from desk.accounts.tokens import TokenDesk
+from desk.comparing.desk import ComparisonDesk
 from desk.db.roles import DatabaseAddress
 from desk.db.unit_of_work import Database
 from desk.delivery import DeliveryDesk
@@ -56,6 +57,7 @@ class Installation:
     """Embeds a batch of a tenant's items again that only another model has embedded; how many it did."""
     upkeep: KnowledgeUpkeep
     drafting: DraftingDesk
+    comparisons: ComparisonDesk
     deliveries: DeliveryDesk
     channels: Mapping[str, Channel]
     """By kind."""

@@ -11,7 +11,7 @@ from time import monotonic
 from uuid import UUID
 
 from litestar import Litestar
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 import ui
 from connectors.email.channel import EmailChannel
@@ -34,6 +34,7 @@ from desk.accounts.tokens import TokenDesk
 from desk.app import create_app
 from desk.attachments.kept import AttachmentLimits
 from desk.clock import SystemClock
+from desk.comparing.desk import ComparisonDesk
 from desk.db.crypto import key_ring
 from desk.db.roles import DatabaseAddress, address_from_urls
 from desk.db.tenancy import Scope
@@ -57,6 +58,7 @@ from desk.wakeups import QueueWaker, saq_queue
 from desk.widget.access import VisitorTokens
 from desk.widget.reply_mail import ReplyMail
 from learning.edits import Analyser
+from learning.repeats import MistakeFinder
 from learning.store import ReviewLearner
 from learning.tenant_calibration import TenantCalibration
 from learning.upkeep import Upkeep
@@ -103,6 +105,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
     retriever = FourSourceRetriever(database, embedder, indexes, reranking_stage(settings, rules, embedder, models))
     faqs = IndexedFaqLane(database, embedder, indexes)
     calibration = TenantCalibration(database, RECHECK_SECONDS)
+    drafting = DraftingDesk(database, retriever, faqs, models, calibration)
     storage = build_storage(settings, clock)
     channels: tuple[Channel, ...] = (
         RestChannel(rules, clock),
@@ -138,7 +141,8 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         indexer=ChunkIndexer(database, storage, embedder, settings.lease_seconds),
         reembed=partial(embed_again, database, embedder),
         upkeep=Upkeep(database, embedder, Analyser()),
-        drafting=DraftingDesk(database, retriever, faqs, models, calibration),
+        drafting=drafting,
+        comparisons=ComparisonDesk(database, retriever, drafting, Analyser(), MistakeFinder(), models.with_provider),
         deliveries=DeliveryDesk(database, {channel.kind: channel for channel in channels}, storage),
         reply_mail=ReplyMail(
             database, {channel.kind: channel for channel in channels}, VisitorTokens(settings.secret_key, clock)
@@ -220,14 +224,20 @@ class TenantModels:
         asked = self._asked.get(tenant_id)
         if asked is not None and monotonic() - asked[0] < RECHECK_SECONDS:
             return asked[1]
-        async with self._database.transaction(Scope(tenant_id)) as session:
-            rows = await session.execute(
-                select(ModelProvider).where(ModelProvider.is_active).order_by(ModelProvider.position)
-            )
-            own = tuple(configure(row.base_url, Secret(row.api_key), row.model) for row in rows.scalars())
-        chain = self._chain(own or self._shared)
+        chain = self._chain(await self._own(tenant_id, ModelProvider.is_active.is_(True)) or self._shared)
         self._asked[tenant_id] = monotonic(), chain
         return chain
+
+    async def with_provider(self, tenant_id: UUID, provider_id: UUID) -> ChatModel | None:
+        """The tenant's own chain as it would be with this provider switched on."""
+        return self._chain(
+            await self._own(tenant_id, ModelProvider.is_active.is_(True) | (ModelProvider.id == provider_id))
+        )
+
+    async def _own(self, tenant_id: UUID, wanted: ColumnElement[bool]) -> tuple[ProviderConfiguration, ...]:
+        async with self._database.transaction(Scope(tenant_id)) as session:
+            rows = await session.execute(select(ModelProvider).where(wanted).order_by(ModelProvider.position))
+            return tuple(configure(row.base_url, Secret(row.api_key), row.model) for row in rows.scalars())
 
     def _chain(self, providers: tuple[ProviderConfiguration, ...]) -> ChatModel | None:
         """One chain a configuration, so that its breakers remember and its connections are reused."""

@@ -66,6 +66,7 @@ def duties(installation: Installation) -> tuple[Duty, ...]:
         Duty("reply_notices", installation.reply_mail.work, 2),
         Duty("reviews", partial(_learn, installation.learner), 2),
         Duty("inbox", installation.inbox.work, most),
+        Duty("comparisons", installation.comparisons.work, 1, most_attempts=3),
         Duty("connection_watches", installation.watches.work, MOST_WATCHED, waits=True),
         Duty("knowledge_jobs", UpkeepDesk(installation.database, installation.upkeep).work, 1),
         Duty("document_versions", partial(_index, installation.indexer), 1, most_attempts=3),

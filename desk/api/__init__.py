@@ -7,6 +7,7 @@ from desk.api.attachments import AttachmentController, TicketAttachmentControlle
 from desk.api.auth import AuthController
 from desk.api.certificates import CertificateController, judge_reply
 from desk.api.chat import SessionController, chat
+from desk.api.comparisons import ComparisonController, RegressController
 from desk.api.connections import ConnectionController, ProviderController
 from desk.api.documents import DocumentController
 from desk.api.drafts import DeliveryController, DraftController
@@ -53,6 +54,8 @@ def api_router(maximum_upload_bytes: int, maximum_attachment_bytes: int) -> Rout
             CorrectionController,
             WeightsController,
             PromptController,
+            RegressController,
+            ComparisonController,
             PolicyController,
             CertificateController,
             judge_reply,

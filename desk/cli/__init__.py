@@ -11,6 +11,7 @@ from desk.cli.checking import check_edit, doctor
 from desk.cli.history import backtest, import_tickets
 from desk.cli.knowledge import ingest, reindex
 from desk.cli.measuring import bench
+from desk.cli.regress import regress
 from desk.cli.serving import migrate, serve, up, worker
 from desk.errors import DeskError
 
@@ -33,6 +34,7 @@ for command in (
     reindex,
     import_tickets,
     backtest,
+    regress,
     check_edit,
     doctor,
     bench,

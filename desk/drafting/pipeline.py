@@ -84,6 +84,10 @@ class DraftingDesk:
         """The same desk writing by itself, whatever models are configured: at once, and the same every time."""
         return DraftingDesk(self._database, self._retriever, self._faqs, _NoModels(), self._calibration)
 
+    def variant(self, retriever: Retriever, models: ChatModels | None = None) -> DraftingDesk:
+        """The same desk over other evidence, and with other models if given."""
+        return DraftingDesk(self._database, retriever, self._faqs, models or self._models, self._calibration)
+
     async def work(self, held: Claim) -> None:
         """One claimed request, to a ready draft, a visible failure, or a later try."""
         prepared = await self._prepare(held)

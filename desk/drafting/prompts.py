@@ -92,6 +92,14 @@ async def active_prompt(session: AsyncSession) -> PromptVersion:
     return prompt
 
 
+async def global_prompt(session: AsyncSession) -> PromptVersion:
+    """The global default, whatever the tenant uses."""
+    found = await session.execute(
+        select(PromptVersion).where(PromptVersion.is_active, PromptVersion.tenant_id == GLOBAL_TENANT_ID)
+    )
+    return found.scalar_one()
+
+
 async def get_prompt(session: AsyncSession, prompt_id: UUID) -> PromptVersion:
     found = (await session.execute(select(PromptVersion).where(PromptVersion.id == prompt_id))).scalar_one_or_none()
     if found is None:

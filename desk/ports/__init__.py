@@ -30,7 +30,15 @@ from desk.ports.inbound import (
     WatchedChannel,
 )
 from desk.ports.language_models import ChatModel, ChatModels, ChatReply, ChatRequest, ChatTurn, ModelAttempt
-from desk.ports.learning import Calibration, EditAnalyser, EditAnalysis, EditChange, Learner
+from desk.ports.learning import (
+    Calibration,
+    EditAnalyser,
+    EditAnalysis,
+    EditChange,
+    Learner,
+    Mistake,
+    MistakeFinder,
+)
 from desk.ports.retrieval import (
     NO_INTENT,
     Confidence,
@@ -95,6 +103,8 @@ __all__ = [
     "KnowledgeUpkeep",
     "Learner",
     "Level",
+    "Mistake",
+    "MistakeFinder",
     "ModelAttempt",
     "OutgoingFile",
     "OutgoingReply",

@@ -53,6 +53,28 @@ class Learner(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Something a draft says although somebody had corrected it before."""
+
+    kind: str
+    """As of an `EditChange`; `rejected` or `rewritten` when it is the draft as a whole."""
+    said: str
+    instead: str
+    """What was said in its place; empty when nothing was."""
+    span: Span
+    """In the draft; empty where something is left out."""
+
+
+class MistakeFinder(Protocol):
+    def mistakes(self, avoid: str, instead: str, draft: str) -> tuple[Mistake, ...]:
+        """What of a correction (`avoid` was the draft, `instead` what was sent) this draft gets wrong again.
+
+        Pure and deterministic.
+        """
+        ...
+
+
 class EditAnalyser(Protocol):
     def analyse(self, draft: str, sent: str) -> EditAnalysis:
         """Pure and deterministic (design section 6)."""

@@ -48,7 +48,7 @@ class OneModel:
     def __init__(self, model: ChatModel | None = None) -> None:
         self.model = model
 
-    async def for_tenant(self, _: UUID) -> ChatModel | None:
+    async def for_tenant(self, tenant_id: UUID) -> ChatModel | None:  # noqa: ARG002 - of the port
         return self.model
 
     async def close(self) -> None:
