@@ -114,8 +114,8 @@ def _alike(
     groups.extend(
         Group([b], [a])
         for b, a in _alone(
-            _places([b for b in left_before if b not in used_before], fixed, 0),
-            _places([a for a in left_after if a not in used_after], fixed, 1),
+            _places([b for b in left_before if b not in used_before and not _is_polite(before[b])], fixed, 0),
+            _places([a for a in left_after if a not in used_after and not _is_polite(after[a])], fixed, 1),
         )
         if _barely_alike(before[b], after[a])
     )
@@ -141,6 +141,12 @@ def _alone(before: Mapping[int, int], after: Mapping[int, int]) -> Iterator[tupl
     for b, place in before.items():
         if counts[0][place] == counts[1][place] == 1:
             yield b, there[place]
+
+
+def _is_polite(statement: Statement) -> bool:
+    """Thanks and apologies are nobody's other wording of a fact; a bare "Yes." may be."""
+    reading = statement.reading
+    return bool(reading.courtesy and reading.covered("courtesy", "apology"))
 
 
 def _barely_alike(before: Statement, after: Statement) -> bool:

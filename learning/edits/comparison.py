@@ -13,6 +13,7 @@ from .kinds import (
     Run,
     Side,
     bare,
+    is_misspelling,
     is_name,
     same_value,
     stemmed,
@@ -25,6 +26,8 @@ from .vocabulary import Mark, vocabulary
 SHORTEST_CLAUSE = 2
 CLAUSE = 4
 """Telling words from which an insertion inside a sentence counts as a statement of its own."""
+INSERTED = 3
+"""The same for one that takes the place of nothing."""
 MOST_REPLACED = 0.5
 FEWEST_REPLACED = 2
 
@@ -164,14 +167,34 @@ class Comparison:
             opposite = self.after if side is self.before else self.before
             part = side.reading.part(mine)
             new = self._new(side, mine, part.telling)
-            if new < SHORTEST_CLAUSE or (other and self._new(opposite, other, opposite.reading.part(other).telling)):
+            chained = not other and self._hangs_on(side, mine)
+            if new < (1 if chained else SHORTEST_CLAUSE) or (
+                other and self._new(opposite, other, opposite.reading.part(other).telling)
+            ):
                 continue
-            clause = part.conditions or any(token.key in vocabulary().finite for token in part.tokens)
-            if new >= CLAUSE or clause:
+            finite = any(token.key in vocabulary().finite for token in part.tokens)
+            clause = chained or part.conditions or part.promises or finite
+            if new >= (CLAUSE if other else INSERTED) or clause:
                 step = "promise" if part.promises else "step_removed" if side is self.before else "step_added"
                 pair = (mine, other) if side is self.before else (other, mine)
                 self.add(step, run, pair[0], pair[1], meaning=True)
                 return
+
+    def _hangs_on(self, side: Side, mine: Sequence[int]) -> bool:
+        """Whether an insertion is a further step: ", then Security", "and clear the cache", "y pulse Eliminar"."""
+        words = vocabulary()
+        if any(side.tokens[i].key in words.chain for i in mine):
+            return True
+        joined = [i for i in mine if side.tokens[i].kind == "sign" or side.tokens[i].key in words.joiners]
+        if not joined or joined[0] != mine[0]:
+            return False
+        if side.tokens[joined[0]].key in words.joiners and not any(is_name(side, i) for i in mine):
+            return True
+        opening = [i for i in mine if i not in joined][:2]
+        if len(opening) < SHORTEST_CLAUSE or is_name(side, opening[0]) or side.tokens[opening[0]].kind != "word":
+            return False
+        told = side.tokens[opening[0]].key not in words.function_words
+        return told and (side.tokens[opening[1]].key in words.objects or opening[1] in side.reading.telling)
 
     def _new(self, side: Side, mine: Sequence[int], places: Iterable[int]) -> int:
         """How many of these telling words the other side does not hold among its own differences."""
@@ -275,14 +298,25 @@ class Comparison:
         if not one and not two:
             return
         left, right = self._told(self.before, one), self._told(self.after, two)
+        if len(left) == len(right) == 1 and self._are_one_word(left[0], right[0]):
+            left, right = [], []
         if not left and not right:
             apology = self._either("apology", one=one, two=two)
             toned = self._either("tone", "courtesy", "wrapper", one=one, two=two)
             kind = "apology" if apology else "tone" if toned else self._sign_or_word(one, two)
             self.add(kind, run, one, two, meaning=False)
             return
-        self.add("wording", run, one, two, meaning=False)
+        self.add("wording", run, one, two, meaning=self._exclude_each_other(left, right))
         self.found[-1] = replace(self.found[-1], lost=len(left), gained=len(right))
+
+    def _exclude_each_other(self, left: Sequence[int], right: Sequence[int]) -> bool:
+        """ "The green button" became "the red button"."""
+        lists = vocabulary().exclusive
+        one = {lists[word] for i in left if (word := self.before.tokens[i].word) in lists}
+        return any(lists.get(self.after.tokens[j].word) in one for j in right)
+
+    def _are_one_word(self, i: int, j: int) -> bool:
+        return is_misspelling(self.before.tokens[i].word, self.after.tokens[j].word)
 
     def _either(self, *marks: Mark, one: Sequence[int], two: Sequence[int]) -> bool:
         covered = self.before.reading.covered(*marks), self.after.reading.covered(*marks)

@@ -15,6 +15,9 @@ from .vocabulary import vocabulary
 SIGNATURE_LINES = 8
 """A sign-off with more lines than this after it belongs to the text."""
 SIGNATURE_LINE_LENGTH = 80
+SIGN_OFF_WORDS = 8
+"""Words of the wish a name may stand below."""
+NAME_WORDS = 5
 GREETING_WORDS = 5
 """Words of a name and title that may follow the opening word."""
 
@@ -149,11 +152,22 @@ def _signature_start(text: str, kept: list[Span]) -> int:
         if seen > SIGNATURE_LINES or len(bare) > SIGNATURE_LINE_LENGTH:
             break
         words = " ".join(_WORD.findall(bare)).casefold()
-        if words in vocabulary().sign_offs:
+        if words in vocabulary().sign_offs or (seen == 1 and _is_closing_name(text, start, bare)):
             found = start
         elif seen == 1 and (inline := _inline_sign_off(bare)):
             found = start + line.index(bare) + inline
     return found
+
+
+def _is_closing_name(text: str, start: int, line: str) -> bool:
+    """Whether the last line is who writes: "Have a lovely day!" and below it "Mia from Acme"."""
+    above = text[:start].rstrip(" \t\r\n")
+    previous = above[above.rfind("\n") + 1 :].strip()
+    words = _WORD.findall(line)
+    if not previous.endswith((",", "!")) or len(_WORD.findall(previous)) > SIGN_OFF_WORDS or line[-1:] in ".!?:;,":
+        return False
+    named = all(word[0].isupper() or word in vocabulary().function_words for word in words)
+    return 0 < len(words) <= NAME_WORDS and words[0][0].isupper() and words[-1][0].isupper() and named
 
 
 def _inline_sign_off(line: str) -> int:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+
+from rapidfuzz.distance import OSA
 
 from desk.ports import Span
 
@@ -13,6 +16,13 @@ from .values import address, readings
 from .vocabulary import vocabulary
 
 _DENYING_PREFIXES = ("un", "in", "im", "dis", "de", "non", "dés", "des", "ent", "ir")
+SUBSCRIBER = 7
+"""Digits from which the end of a telephone number names one line."""
+SHORTEST_INFLECTED = 5
+"""Letters of an opposite that is recognised with other endings too."""
+SHORTEST_MISSPELLED = 6
+COUNTRY = 4
+"""Digits of the longest country code, a closing 0 counted."""
 Run = tuple[int, int, int, int]
 """[start, end) in the draft's tokens and in the sent ones."""
 
@@ -85,10 +95,30 @@ def is_bare_future(side: Side, mark: Marked) -> bool:
 def are_opposite(one: str, two: str) -> bool:
     if not one or not two:
         return False
-    if two in vocabulary().opposites.get(one, frozenset()):
+    if two in vocabulary().opposites.get(one, ()) or stem(two) in _opposite_stems().get(stem(one), ()):
         return True
     short, long = sorted((one, two), key=len)
     return len(short) >= 4 and any(long == prefix + short for prefix in _DENYING_PREFIXES)
+
+
+@cache
+def _opposite_stems() -> dict[str, frozenset[str]]:
+    """The opposites without their endings: "increased" and "decreased" as well as "increase" and "decrease"."""
+    found: dict[str, set[str]] = {}
+    for word, others in vocabulary().opposites.items():
+        if len(word) >= SHORTEST_INFLECTED:
+            stems = found.setdefault(stem(word), set())
+            stems.update(stem(other) for other in others if len(other) >= SHORTEST_INFLECTED)
+    return {word: frozenset(others) for word, others in found.items()}
+
+
+def is_misspelling(one: str, two: str) -> bool:
+    """ "recieved" and "received": one letter too many, too few, wrong or in the wrong place of a long word."""
+    return (
+        min(len(one), len(two)) >= SHORTEST_MISSPELLED
+        and one[0] == two[0]
+        and OSA.distance(one, two, score_cutoff=1) <= 1
+    )
 
 
 def value_kind(one: Token, two: Token) -> str:
@@ -100,9 +130,18 @@ def same_value(one: Token, two: Token) -> bool:
     """Written differently yet possibly the same: "1.000" and "1,000", 1 May and 1 May 2024 are not told apart."""
     if one.kind == two.kind == "number":
         return bool(readings(one.text) & readings(two.text))
+    if one.kind == two.kind == "phone":
+        return _same_line(one.text, two.text)
     if {one.kind, two.kind} == {"url", "entity"}:
         return _host(one) == _host(two)
     return False
+
+
+def _same_line(one: str, two: str) -> bool:
+    """ "(555) 014-2233" and "+1 555 014 2233", "020 7946 0958" and "+44 20 7946 0958"."""
+    short, long = sorted(("".join(c for c in text if c.isdecimal()) for text in (one, two)), key=len)
+    local = short.removeprefix("0")
+    return len(local) >= SUBSCRIBER and long.endswith(local) and len(long) - len(local) <= COUNTRY
 
 
 def _host(token: Token) -> str:

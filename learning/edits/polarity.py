@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Protocol
 
-from .kinds import Run, Side, are_opposite, is_bare_future
+from .kinds import Run, Side, are_opposite, is_bare_future, stemmed
 from .reading import Marked
 from .vocabulary import vocabulary
 
+DENIED = 2
+"""Telling words behind a negation that are taken for what it denies."""
 FREQUENCIES = ("always", "mostly", "sometimes")
 """Classes of modal words that alone only colour a sentence; one against another changes it."""
 
@@ -47,12 +49,26 @@ class _Polarity:
     def negations(self) -> None:
         one = [i for i in self.before.reading.negations if i in self.before.open]
         two = [j for j in self.after.reading.negations if j in self.after.open]
-        while one and two:
-            self.pair.close([one.pop(0)], [two.pop(0)])
+        for i in list(one):
+            match = next((j for j in two if self._deny_the_same(i, j)), None)
+            if match is not None:
+                one.remove(i)
+                two.remove(match)
+                self.pair.close([i], [match])
         for i in one:
             self._negation(self.before, i)
         for j in two:
             self._negation(self.after, j)
+
+    def _deny_the_same(self, i: int, j: int) -> bool:
+        """In one run, or before the same word; "does not apply" is no other way to say "nothing changes"."""
+        if self.pair.run_of(self.before, i) == self.pair.run_of(self.after, j):
+            return True
+        return bool({*self._denied(self.before, i)} & {*self._denied(self.after, j)})
+
+    def _denied(self, side: Side, place: int) -> list[Hashable]:
+        """The telling words a negation stands before."""
+        return [stemmed(side.tokens[at]) for at in side.reading.telling if at > place][:DENIED]
 
     def _negation(self, side: Side, place: int) -> None:
         """Shown with the verb it denies, so that "can" -> "cannot" reads as that."""
@@ -92,7 +108,7 @@ class _Polarity:
             if same is not None:
                 one.remove(mark)
                 two.remove(same)
-                self._modal_pair("wording", mark, same)
+                self._modal_pair("modality" if self._lifts_one_bans_other(mark, same) else "wording", mark, same)
         while one and two:
             self._modal_pair("modality", one.pop(0), two.pop(0))
         for mark in [*one, *two]:
@@ -108,6 +124,13 @@ class _Polarity:
                 self.pair.add("tone", run, one_side, other_side, meaning=False)
             else:
                 self.pair.add("modality", run, one_side, other_side, meaning=True)
+
+    def _lifts_one_bans_other(self, mark: Marked, other: Marked) -> bool:
+        """ "You do not have to return it" and "you must not return it" """
+        if not (mark.value == "required" and self.before.reading.negations and self.after.reading.negations):
+            return False
+        waived = vocabulary().waived
+        return (self.before.tokens[mark.first].key in waived) != (self.after.tokens[other.first].key in waived)
 
     def _is_polite(self, side: Side, mark: Marked) -> bool:
         """Part of a polite wrapper, or the modal a question opens with."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -21,7 +21,10 @@ _LAST_LETTERS = "entdr"
 _CHATTER = 6
 """Telling words a courteous sentence may hold beside its phrases: "sorry your shop was down this morning"."""
 
-
+_WISH = 4
+"""Tokens of the longest wish, its exclamation mark included."""
+_BETWEEN = 4
+"""Words that may stand between the two halves of a negation: "ne pourrez malheureusement plus"."""
 _NOTHING: frozenset[int] = frozenset()
 
 
@@ -110,7 +113,9 @@ class Reading:
         return "apology" if self.covered("apology") else "tone"
 
     def _is_wish(self) -> bool:
-        """ "Happy Monday!" """
+        """ "Happy Monday!", "Safe travels!" """
+        if self.tokens[0].key in vocabulary().wishes and len(self.tokens) <= _WISH and self.tokens[-1].key == "!":
+            return not self.negations
         days = all(self.tokens[place].kind == "date" for place in self.telling)
         return days and bool(self.covered("tone")) and self.tokens[-1].key == "!"
 
@@ -167,8 +172,14 @@ def read(tokens: Sequence[Token]) -> Reading:
     places = [place for place, token in enumerate(tokens) if token.kind != "sign"]
     found: list[Marked] = []
     for index, key in enumerate(keys):
-        if not isinstance(key, str) or key not in words.first_words:
+        if not isinstance(key, str):
             continue
+        if key not in words.first_words:
+            if key.endswith(words.promising_endings) and key not in words.not_promising:
+                found.append(Marked(places[index], places[index] + 1, "promise", ""))
+            continue
+        if key in words.apart and (second := _second_part(keys, index, words.apart[key])):
+            found.append(Marked(places[second], places[second] + 1, "negation", ""))
         found.extend(Marked(places[index], places[index] + 1, mark, value) for mark, value in words.single.get(key, ()))
         following = keys[index + 1] if index + 1 < len(keys) else ""
         if not isinstance(following, str):
@@ -178,6 +189,12 @@ def read(tokens: Sequence[Token]) -> Reading:
             if length == 2 or tuple(keys[index : index + length]) == phrase.words:
                 found.append(Marked(places[index], places[index + length - 1] + 1, phrase.mark, phrase.value))
     return Reading(tokens, found)
+
+
+def _second_part(keys: Sequence[Hashable], first: int, wanted: frozenset[str]) -> int:
+    """Where the second half of a negation stands that opened here, 0 when it is none."""
+    behind = range(first + 2, min(first + 2 + _BETWEEN, len(keys)))
+    return next((index for index in behind if keys[index] in wanted), 0)
 
 
 def joined(readings: Sequence[Reading]) -> Reading:

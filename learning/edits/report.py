@@ -1,8 +1,8 @@
-"""Precision and recall of the analysis on labelled edits: `python -m learning.edits.report CORPUS [--wrong]`.
+"""Precision and recall of the analysis on labelled edits: `python -m learning.edits.report CORPUS... [--wrong]`.
 
-CORPUS is a JSON Lines file or a folder of them, one edit a line: `draft`, `sent`, `verdict`, and `kinds`, the kinds
-of change a reader names. Wording and formatting beside other changes are too slight to be named, so their
-precision is not counted.
+A CORPUS is a JSON Lines file or a folder of them, each counted apart; one edit a line: `draft`, `sent`, `verdict`, and
+`kinds`, the kinds of change a reader names. Wording and formatting beside other changes are too slight to be named, so
+their precision is not counted.
 """
 
 from __future__ import annotations
@@ -101,13 +101,16 @@ def table(scores: Scores) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     paths = [argument for argument in arguments if argument != "--wrong"]
-    if len(paths) != 1:
-        sys.stderr.write("usage: python -m learning.edits.report CORPUS [--wrong]\n")
+    if not paths:
+        sys.stderr.write("usage: python -m learning.edits.report CORPUS... [--wrong]\n")
         return 2
-    scores = score(read_corpus(Path(paths[0])))
-    if "--wrong" in arguments:
-        sys.stdout.write("\n".join(scores.wrong) + "\n")
-    sys.stdout.write(table(scores) + "\n")
+    for path in paths:
+        scores = score(read_corpus(Path(path)))
+        if len(paths) > 1:
+            sys.stdout.write(f"\n{path}\n")
+        if "--wrong" in arguments:
+            sys.stdout.write("\n".join(scores.wrong) + "\n")
+        sys.stdout.write(table(scores) + "\n")
     return 0
 
 

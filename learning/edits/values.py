@@ -10,13 +10,15 @@ from decimal import Decimal, InvalidOperation
 from .tokens import Token
 from .vocabulary import Vocabulary, vocabulary
 
-_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+_SECONDS = {"second": 1, "minute": 60, "half hour": 1800, "hour": 3600, "day": 86400, "week": 604800}
 _RANGE = frozenset({"-", "\u2013", "\u2014", "to", "bis", "à", "a"})
 _ORDINALS = frozenset({"st", "nd", "rd", "th", "er", "ère", "º", "ª"})
 _DATE_JOINERS = frozenset({"of", "de", "del", ",", "."})
 Joined = tuple[Token, int]
 """A value, and the position after the tokens it was made of."""
 _HALVES = frozenset({"am", "pm"})
+_ARTICLES = frozenset({"a", "an"})
+_LONGEST_IDEOGRAPHS = 4
 
 
 def readings(number: str) -> frozenset[Decimal]:
@@ -117,11 +119,7 @@ def _number_word(tokens: list[Token], at: int, words: Vocabulary) -> Joined | No
     word = tokens[at].key
     value, after = words.numbers.get(str(word)), at + 1
     if value is None:
-        value = words.numbers_before_units[str(word)]
-        following = _unit(tokens, after, words)
-        if following is None or following[0] == "clock":
-            return None
-        return _join(tokens, at, following[1], "duration", _duration(Decimal(value), Decimal(value), following[0]))
+        return _few_units(tokens, at, words)
     while (
         after < len(tokens)
         and (more := words.numbers.get(str(tokens[after].key))) is not None
@@ -130,6 +128,19 @@ def _number_word(tokens: list[Token], at: int, words: Vocabulary) -> Joined | No
         value = value * more if more >= 100 else value + more
         after += 1
     return _with_unit(tokens, at, after, Decimal(value).normalize(), words)
+
+
+def _few_units(tokens: list[Token], at: int, words: Vocabulary) -> Joined | None:
+    """ "one day", "half an hour", "eine halbe Stunde"; without a unit these words are no numbers."""
+    value, after = Decimal(str(words.numbers_before_units[str(tokens[at].key)])), at + 1
+    if value < 1 and _key(tokens, after) in _ARTICLES:
+        after += 1
+    elif (more := words.numbers_before_units.get(str(_key(tokens, after)))) is not None:
+        value, after = value * Decimal(str(more)), after + 1
+    following = _unit(tokens, after, words)
+    if following is None or following[0] == "clock":
+        return None
+    return _join(tokens, at, following[1], "duration", _duration(value, value, following[0]))
 
 
 def _unit(tokens: list[Token], at: int, words: Vocabulary) -> tuple[str, int] | None:
@@ -161,7 +172,11 @@ def _with_unit(tokens: list[Token], first: int, after: int, value: Hashable, wor
     """A number and what follows it: a range, a unit, a currency, a month, a percent sign, half of the day."""
     if not isinstance(value, Decimal):
         return _join(tokens, first, after, "number", value)
-    measured = _measured(tokens, first, after, value, words) or _day_first(tokens, first, after, value, words)
+    measured = (
+        _measured(tokens, first, after, value, words)
+        or _day_first(tokens, first, after, value, words)
+        or _before_ideographs(tokens, first, after, value, words)
+    )
     if measured is not None:
         return measured
     following = _key(tokens, after)
@@ -190,6 +205,36 @@ def _measured(tokens: list[Token], first: int, after: int, value: Decimal, words
     if currency is None:
         return None
     return _join(tokens, first, stop + 1, "amount", (currency, value, high) if stop > after else (currency, value))
+
+
+def _before_ideographs(tokens: list[Token], first: int, after: int, value: Decimal, words: Vocabulary) -> Joined | None:
+    """ "3時間", "1,200円", "5月3日", "2025年5月3日"."""
+    known = words.ideographs
+    if after == len(tokens) or tokens[after].kind != "ideograph":
+        return None
+    for length in range(min(_LONGEST_IDEOGRAPHS, len(tokens) - after), 0, -1):
+        signs = "".join(token.text for token in tokens[after : after + length])
+        if signs in known.units:
+            unit = known.units[signs]
+            if unit == "clock":
+                return _join(tokens, first, after + length, "date", ("time", int(value), 0))
+            return _join(tokens, first, after + length, "duration", _duration(value, value, unit))
+        if signs in known.currencies:
+            return _join(tokens, first, after + length, "amount", (known.currencies[signs], value))
+    return _ideograph_date(tokens, first, words)
+
+
+def _ideograph_date(tokens: list[Token], first: int, words: Vocabulary) -> Joined | None:
+    known, parts, at = words.ideographs, dict[str, int](), first
+    while _is_number(tokens, at) and at + 1 < len(tokens):
+        value, sign = _small(number_key(tokens[at].text), 2999), tokens[at + 1].text
+        name = "year" if sign == known.year else "month" if sign == known.month else "day" if sign in known.day else ""
+        if value is None or not name or name in parts:
+            break
+        parts[name], at = value, at + 2
+    if not parts:
+        return None
+    return _join(tokens, first, at, "date", (parts.get("year"), parts.get("month"), parts.get("day")))
 
 
 def _plain_value(token: Token, words: Vocabulary) -> Decimal | None:

@@ -33,6 +33,17 @@ class Phrase:
 
 
 @dataclass(frozen=True, slots=True)
+class Ideographs:
+    """Signs behind a number that make it a value: 3時間, 1,200円, 5月3日."""
+
+    units: Mapping[str, str]
+    currencies: Mapping[str, str]
+    year: str
+    month: str
+    day: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Vocabulary:
     function_words: frozenset[str]
     single: Mapping[str, tuple[tuple[Mark, str], ...]]
@@ -41,7 +52,8 @@ class Vocabulary:
     """Phrases of two words and more, by their first two, longest first."""
     first_words: frozenset[str]
     numbers: Mapping[str, int]
-    numbers_before_units: Mapping[str, int]
+    numbers_before_units: Mapping[str, float]
+    """Words that are numbers before a unit only: "one day", "half an hour"."""
     months: Mapping[str, int]
     weekdays: Mapping[str, int]
     relative_days: Mapping[str, int]
@@ -53,6 +65,7 @@ class Vocabulary:
     abbreviations: frozenset[str]
     small_talk: frozenset[str]
     openings: frozenset[str]
+    wishes: frozenset[str]
     conjunctions: frozenset[str]
     """Words for "if"."""
     auxiliaries: frozenset[str]
@@ -75,6 +88,20 @@ class Vocabulary:
     percent: frozenset[str]
     value_starters: frozenset[str]
     """Words a number, a date or an amount can start with."""
+    ideographs: Ideographs
+    apart: Mapping[str, frozenset[str]]
+    """Second words of a negation whose two parts stand around a verb, by the first: "ne ... plus"."""
+    waived: frozenset[str]
+    """First words of duties that a negation waives ("do not have to") where another forbids ("must not")."""
+    promising_endings: tuple[str, ...]
+    """What a verb in the future ends with where the ending alone says who promises: "llamaremos"."""
+    not_promising: frozenset[str]
+    chain: frozenset[str]
+    """Words that hang one step on another: "then"."""
+    joiners: frozenset[str]
+    """Words for "and"."""
+    exclusive: Mapping[str, int]
+    """Words whose lists say that one of them cannot be the other, with the number of their list."""
 
 
 def _table(name: str) -> dict[str, Any]:
@@ -127,10 +154,23 @@ def _opposites(tables: Iterable[Mapping[str, Any]]) -> dict[str, frozenset[str]]
     return {word: frozenset(others) for word, others in found.items()}
 
 
+def _ideographs(table: Mapping[str, Any]) -> Ideographs:
+    date = table["date"]
+    return Ideographs(table["units"], table["currencies"], date["year"], date["month"], frozenset(date["day"]))
+
+
+def _apart(pairs: Iterable[str]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for pair in pairs:
+        first, second = pair.split()
+        found.setdefault(first, set()).add(second)
+    return {first: frozenset(seconds) for first, seconds in found.items()}
+
+
 @cache
 def vocabulary() -> Vocabulary:
     """The merged lists; read from the package once per process."""
-    common = _table("common")
+    common, calendars = _table("common"), _table("calendars")
     tables = [_table(language) for language in LANGUAGES]
     phrases = [phrase for table in tables for phrase in _phrases(table)]
 
@@ -138,26 +178,30 @@ def vocabulary() -> Vocabulary:
         return frozenset(word.casefold() for table in tables for word in table[section][key])
 
     def mapping(section: str) -> dict[str, Any]:
-        return {word.casefold(): value for table in tables for word, value in table[section].items()}
+        # The four languages last: where a word of theirs means something else elsewhere, theirs counts.
+        entries = (entry for table in (calendars, *tables) for entry in table.get(section, {}).items())
+        return {word.casefold(): value for word, value in entries}
 
     numbers, months, weekdays = mapping("numbers"), mapping("months"), mapping("weekdays")
+    apart = _apart(words("negation", "apart"))
     before_units, relative_days = mapping("numbers_before_units"), mapping("relative_days")
     return Vocabulary(
         function_words=words("function"),
         single=_single(phrases),
         phrases=_by_first_words(phrases),
-        first_words=frozenset(phrase.words[0] for phrase in phrases),
+        first_words=frozenset({*(phrase.words[0] for phrase in phrases), *apart}),
         numbers=numbers,
         numbers_before_units=before_units,
         months=months,
         weekdays=weekdays,
         relative_days=relative_days,
         units=mapping("units"),
-        working=words("working"),
+        working=words("working") | frozenset(calendars["working"]["words"]),
         opposites=_opposites(tables),
         abbreviations=words("abbreviations"),
         small_talk=words("courtesy", "small_talk"),
         openings=words("courtesy", "openings"),
+        wishes=words("courtesy", "wishes"),
         conjunctions=words("condition", "conjunctions"),
         auxiliaries=words("structure", "auxiliaries"),
         finite=words("structure", "finite"),
@@ -176,4 +220,12 @@ def vocabulary() -> Vocabulary:
         titles=frozenset(common["names"]["titles"]),
         percent=frozenset(common["percent"]["words"]),
         value_starters=frozenset({*numbers, *before_units, *months, *weekdays, *relative_days, *common["currencies"]}),
+        ideographs=_ideographs(calendars["ideographs"]),
+        apart=apart,
+        waived=words("modality", "waived"),
+        promising_endings=tuple(sorted(words("promise", "endings"))),
+        not_promising=words("promise", "other_endings"),
+        chain=words("structure", "chain"),
+        joiners=words("structure", "joiners"),
+        exclusive={word: number for number, words in enumerate(common["exclusive"]["words"]) for word in words},
     )

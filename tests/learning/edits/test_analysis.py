@@ -151,3 +151,42 @@ def test_the_analyser_fulfils_the_port() -> None:
     assert analyser.analyse("Use port 25.", "Use port 26.").changes == (
         EditChange("number", "25", "26", (9, 11), (9, 11), meaning=True),
     )
+
+
+@pytest.mark.parametrize(
+    ("draft", "sent", "kind"),
+    [
+        ("Zwrot trwa 5 dni.", "Zwrot trwa 7 dni.", "duration"),
+        ("Il pagamento scade il 3 maggio.", "Il pagamento scade il 5 maggio.", "date"),
+        ("De levering duurt 2 weken.", "De levering duurt 3 weken.", "duration"),
+        ("A taxa é de 12 €.", "A taxa é de 15 €.", "amount"),
+        ("Det kostar 99 kr.", "Det kostar 129 kr.", "amount"),
+        ("3時間かかります。", "5時間かかります。", "duration"),
+        ("5月3日に届きます。", "5月8日に届きます。", "date"),
+        ("التسليم خلال ٣ أيام.", "التسليم خلال ٦ أيام.", "duration"),
+    ],
+)
+def test_values_are_told_apart_in_languages_whose_sentences_are_not_read(draft: str, sent: str, kind: str) -> None:
+    assert [(c.kind, c.meaning) for c in analyse(draft, sent).changes] == [(kind, True)]
+    assert analyse(draft, draft.replace(" ", "  ", 1)).verdict == "example"
+
+
+def test_a_duty_that_is_lifted_is_not_a_ban() -> None:
+    analysis = analyse("You don't have to return the box.", "You must not return the box.")
+    assert (analysis.verdict, [c.kind for c in analysis.changes if c.meaning]) == ("correction", ["modality"])
+
+
+def test_a_misspelling_put_right_is_no_rewrite_and_another_word_may_be_one() -> None:
+    assert analyse("We recieved your payement.", "We received your payment.").verdict == "example"
+    assert analyse("We cancelled your booking.", "We confirmed your payment.").verdict == "correction"
+
+
+def test_a_country_code_names_the_same_line() -> None:
+    assert analyse("Call 020 7946 0958.", "Call +44 20 7946 0958.").verdict == "example"
+    assert analyse("Call 020 7946 0958.", "Call +44 20 7946 0985.").verdict == "correction"
+
+
+def test_a_name_below_a_closing_wish_is_a_signature() -> None:
+    analysis = analyse("The box is ready.", "The box is ready.\n\nSee you soon!\nMia from Acme")
+    assert (analysis.verdict, analysis.similarity > 0.5) == ("example", True)
+    assert {c.kind for c in analysis.changes} == {"tone", "greeting"}

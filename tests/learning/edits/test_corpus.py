@@ -11,6 +11,7 @@ import pytest
 from learning.edits.report import LabelledEdit, main, read_corpus, score
 
 CORPUS = Path(__file__).parent / "corpus"
+FRESH = Path(__file__).parent / "fresh"
 FLOOR = 0.95
 EDITS = read_corpus(CORPUS)
 
@@ -35,6 +36,15 @@ def test_kinds_are_found_and_not_invented(kind: str) -> None:
     assert scores.recall(kind) >= FLOOR
 
 
+def test_replies_of_other_trades_keep_the_verdicts_they_reached() -> None:
+    scores = score(read_corpus(FRESH))
+    assert scores.edits >= 200
+    assert scores.verdicts >= FLOOR * scores.edits
+    for kind in ("number", "date", "amount", "duration", "url", "email", "negation", "modality", "promise"):
+        assert scores.labelled[kind] >= 3
+        assert min(scores.precision(kind), scores.recall(kind)) >= FLOOR, kind
+
+
 def test_the_report_counts_what_was_missed_and_what_was_invented() -> None:
     edits = [
         LabelledEdit("right", "Use port 25.", "Use port 26.", "correction", frozenset({"number"})),
@@ -47,12 +57,16 @@ def test_the_report_counts_what_was_missed_and_what_was_invented() -> None:
     assert len(scores.wrong) == 2
 
 
-def test_the_report_command_prints_a_line_per_kind() -> None:
+def test_the_report_command_prints_a_line_per_kind_for_each_corpus() -> None:
     printed = subprocess.run(
-        [sys.executable, "-m", "learning.edits.report", str(CORPUS)], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "learning.edits.report", str(CORPUS), str(FRESH)],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
-    assert "negation" in printed
     assert f"of {len(EDITS)}" in printed
+    assert f"of {len(read_corpus(FRESH))}" in printed
+    assert printed.count("negation") == 2
 
 
 def test_the_report_says_which_line_is_malformed(tmp_path: Path) -> None:
