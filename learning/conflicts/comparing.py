@@ -9,7 +9,7 @@ facts, not a contradiction.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -138,7 +138,7 @@ def _partner(sentence: _Sentence, others: Sequence[_Sentence], taken: set[int]) 
 
 def _disagreements(left: _Sentence, right: _Sentence, meant: Sequence[EditChange]) -> Iterator[Disagreement]:
     """`meant`: the changes from the one to the other that alter what is said."""
-    if not meant or any(_is_other_subject(change) for change in meant) or not _about_the_same(left, right):
+    if not meant or any(_is_other_subject(change) for change in meant) or not _about_the_same(left, right, meant):
         return
     for change in meant:
         if change.kind in KINDS and (change.before or change.after):
@@ -153,10 +153,11 @@ def _disagreements(left: _Sentence, right: _Sentence, meant: Sequence[EditChange
             )
 
 
-def _about_the_same(left: _Sentence, right: _Sentence) -> bool:
+def _about_the_same(left: _Sentence, right: _Sentence, meant: Sequence[EditChange]) -> bool:
     """Whether nearly all words that tell something are in both, each side having none or one of its own."""
-    shared = left.telling & right.telling
-    only_left, only_right = set(left.telling - shared), set(right.telling - shared)
+    values = [change for change in meant if change.kind in KINDS - {"negation"}]
+    only_left = set(left.telling - right.telling - _words_of(change.before for change in values))
+    only_right = set(right.telling - left.telling - _words_of(change.after for change in values))
     for word in sorted(only_left):
         like = next((other for other in sorted(only_right) if fuzz.ratio(word, other) >= _LIKE_WORD), None)
         if like is not None:
@@ -170,6 +171,10 @@ def _about_the_same(left: _Sentence, right: _Sentence) -> bool:
         return True
     # A word on either side: another way to say it, unless it is a name, or few words are left to tell.
     return common > _FEWEST_WORDS + 1 and not (_names(left.text, only_left) or _names(right.text, only_right))
+
+
+def _words_of(texts: Iterable[str]) -> set[str]:
+    return {word for text in texts for word in _WORD.findall(fold(text))}
 
 
 def _names(text: str, words: set[str]) -> bool:

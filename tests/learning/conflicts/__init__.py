@@ -1,0 +1,1 @@
+"""Tests of passages that say the same, or that disagree."""
