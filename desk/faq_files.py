@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -13,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.accounts.identity import Actor
+from desk.csv_rows import BrokenRow, csv_rows
 from desk.db.index_log import lock_index
 from desk.db.unit_of_work import Database, announce
 from desk.errors import InvalidInputError
@@ -40,8 +40,6 @@ _NAMES: Final[Mapping[str, str]] = {
 _BETWEEN_PHRASINGS = "|"
 _BATCH = 100
 """Lines that are embedded and stored together."""
-_SEPARATOR_LINE = re.compile(r"sep=([,;\t])")
-"""Some spreadsheets say in a line of its own, above the header, what separates the cells."""
 _FORMULA_STARTS = ("=", "+", "-", "@")
 """A spreadsheet would run such a cell; an apostrophe before it makes it text, and is taken off again here."""
 
@@ -199,18 +197,17 @@ def _merged(line: _Line, before: FaqText | None, state: str) -> FaqText:
 
 
 def _read(raw: bytes) -> tuple[list[_Line], list[RefusedLine]]:
-    text = _decoded(raw)
-    rows = _rows(text)
+    rows = csv_rows(raw)
     header = next(rows, None)
-    if header is None or isinstance(header, RefusedLine):
+    if header is None or isinstance(header, BrokenRow):
         msg = "the file has no header; its first line names the columns, at least question and answer"
         raise InvalidInputError(msg)
     columns = _columns(header[1])
     lines: list[_Line] = []
     refused: list[RefusedLine] = []
     for row in rows:
-        if isinstance(row, RefusedLine):
-            refused.append(row)
+        if isinstance(row, BrokenRow):
+            refused.append(RefusedLine(row.line, row.reason))
             continue
         number, cells = row
         if len(lines) >= MOST_LINES:
@@ -224,50 +221,6 @@ def _read(raw: bytes) -> tuple[list[_Line], list[RefusedLine]]:
         named = {column: _plain(cell) for column, cell in zip(columns, cells, strict=False) if column}
         lines.append(_Line(number, {"question": "", **named}))
     return lines, refused
-
-
-def _decoded(raw: bytes) -> str:
-    encoding = "utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    try:
-        return raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        msg = "the file is not UTF-8; in the spreadsheet choose to save as 'CSV UTF-8'"
-        raise InvalidInputError(msg) from error
-
-
-def _delimiter(header: str) -> str:
-    """Whatever separates the names of the columns."""
-    return max((",", ";", "\t"), key=header.count)
-
-
-def _rows(text: str) -> Iterator[tuple[int, list[str]] | RefusedLine]:
-    """Cells with the number of the line they begin in, from 1; empty lines are passed over."""
-    lines = list(io.StringIO(text, newline=""))
-    start = next((at for at, line in enumerate(lines) if line.strip()), 0)
-    announced = _SEPARATOR_LINE.fullmatch(lines[start].strip()) if lines else None
-    start += announced is not None
-    delimiter = announced.group(1) if announced else _delimiter(lines[start] if lines else "")
-    while start < len(lines):
-        number = start + 1
-        reader = csv.reader((lines[at] for at in range(start, len(lines))), delimiter=delimiter, strict=True)
-        try:
-            cells = next(reader)
-        except csv.Error as error:
-            # Read on behind the broken line: a quotation mark that is never closed would take the rest with it.
-            yield RefusedLine(number, _words(error, lines_read=reader.line_num))
-            start += 1
-            continue
-        start += reader.line_num
-        if any(cell.strip() for cell in cells):
-            yield number, cells
-
-
-def _words(error: csv.Error, *, lines_read: int) -> str:
-    if lines_read > 1 or "unexpected end of data" in str(error):
-        return "a quotation mark opens here and is never closed"
-    if "expected after" in str(error):
-        return "there is text behind a closing quotation mark; write quotation marks inside a text twice"
-    return f"it cannot be read: {error}"
 
 
 def _columns(header: Sequence[str]) -> list[str]:

@@ -26,6 +26,8 @@ from desk.ports import (
     EditAnalyser,
     Embedder,
     FaqLane,
+    HistoryReader,
+    HistoryReplayer,
     IntentDescription,
     KnowledgeUpkeep,
     Learner,
@@ -56,6 +58,8 @@ class Installation:
     reembed: Callable[[UUID], Awaitable[int]]
     """Embeds a batch of a tenant's items again that only another model has embedded; how many it did."""
     upkeep: KnowledgeUpkeep
+    history_reader: HistoryReader
+    history_replayer: HistoryReplayer
     drafting: DraftingDesk
     comparisons: ComparisonDesk
     deliveries: DeliveryDesk

@@ -57,7 +57,9 @@ from desk.settings import Settings, load_settings
 from desk.wakeups import QueueWaker, saq_queue
 from desk.widget.access import VisitorTokens
 from desk.widget.reply_mail import ReplyMail
+from learning.backtest.job import ReplayJob
 from learning.edits import Analyser
+from learning.history_job import HistoryJob
 from learning.repeats import MistakeFinder
 from learning.store import ReviewLearner
 from learning.tenant_calibration import TenantCalibration
@@ -140,6 +142,8 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         learner=ReviewLearner(database, embedder),
         indexer=ChunkIndexer(database, storage, embedder, settings.lease_seconds),
         reembed=partial(embed_again, database, embedder),
+        history_reader=HistoryJob(database, storage, embedder),
+        history_replayer=ReplayJob(database, embedder),
         upkeep=Upkeep(database, embedder, Analyser()),
         drafting=drafting,
         comparisons=ComparisonDesk(database, retriever, drafting, Analyser(), MistakeFinder(), models.with_provider),

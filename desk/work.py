@@ -19,7 +19,7 @@ from desk.db.leases import Claim
 from desk.housekeeping import keep_house
 from desk.installation import Installation
 from desk.jobs import Duty, WorkLoop, wake_job
-from desk.ports import DocumentIndexer, Learner
+from desk.ports import DocumentIndexer, HistoryReader, HistoryReplayer, Learner
 from desk.upkeep import UpkeepDesk
 from desk.wakeups import WAKE_JOB, saq_queue
 
@@ -70,6 +70,8 @@ def duties(installation: Installation) -> tuple[Duty, ...]:
         Duty("connection_watches", installation.watches.work, MOST_WATCHED, waits=True),
         Duty("knowledge_jobs", UpkeepDesk(installation.database, installation.upkeep).work, 1),
         Duty("document_versions", partial(_index, installation.indexer), 1, most_attempts=3),
+        Duty("history_imports", partial(_take_in_history, installation.history_reader), 1, most_attempts=3),
+        Duty("backtests", partial(_replay, installation.history_replayer), 1, most_attempts=3),
     )
 
 
@@ -79,6 +81,14 @@ async def _learn(learner: Learner, held: Claim) -> None:
 
 async def _index(indexer: DocumentIndexer, held: Claim) -> None:
     await indexer.index(held.tenant_id, held.row_id, held.fence)
+
+
+async def _take_in_history(reader: HistoryReader, held: Claim) -> None:
+    await reader.take_in(held.tenant_id, held.row_id, held.fence)
+
+
+async def _replay(replayer: HistoryReplayer, held: Claim) -> None:
+    await replayer.replay(held.tenant_id, held.row_id, held.fence)
 
 
 async def _follow_wakeups(installation: Installation, loop: WorkLoop, stopping: asyncio.Event) -> None:

@@ -6,7 +6,7 @@ leaves whole tickets and a second run goes on where it stopped: a ticket is know
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from uuid import UUID
@@ -40,6 +40,12 @@ class ImportCounts:
     messages: int = 0
     examples: int = 0
 
+    def add(self, other: ImportCounts) -> None:
+        self.tickets += other.tickets
+        self.known += other.known
+        self.messages += other.messages
+        self.examples += other.examples
+
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
@@ -65,21 +71,35 @@ class HistoryImporter:
         self._database = database
         self._embedder = embedder
 
-    async def run(self, tenant_id: UUID, tickets: Iterable[HistoryTicket], done: Callable[[], None]) -> ImportCounts:
-        """`done` is called once for each ticket that is stored, or was found to be known."""
+    async def run(
+        self,
+        tenant_id: UUID,
+        tickets: Iterable[HistoryTicket],
+        done: Callable[[], None],
+        noted: Callable[[AsyncSession, ImportCounts, int], Awaitable[None]] | None = None,
+    ) -> ImportCounts:
+        """`done` is called once for each ticket that is stored, or was found to be known.
+
+        `noted` writes down, in the transaction that stores a batch, what it brought and how many tickets of the
+        file it dealt with.
+        """
         scope, counts = Scope(tenant_id), ImportCounts()
         connection_id = await self._connection(scope)
         stream = iter(tickets)
-        while batch := list({ticket.id: ticket for ticket in islice(stream, _BATCH)}.values()):
+        while taken := list(islice(stream, _BATCH)):
+            batch = list({ticket.id: ticket for ticket in taken}.values())
             async with self._database.transaction(scope) as session:
                 known = await _known(session, connection_id, batch)
             fresh = [_prepare(ticket) for ticket in batch if ticket.id not in known]
             questions = [question_text(answer.question) for one in fresh for answer in one.answers]
             vectors = await self._embedder.embed(questions)
+            brought = ImportCounts(known=len(known))
             async with self._database.transaction(scope) as session:
-                await self._store(session, connection_id, fresh, vectors, counts)
-            counts.known += len(known)
-            for _ in batch:
+                await self._store(session, connection_id, fresh, vectors, brought)
+                if noted is not None:
+                    await noted(session, brought, len(taken))
+            counts.add(brought)
+            for _ in taken:
                 done()
         return counts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ def _over_time(drafts: Sequence[tuple[Judged, Judged]]) -> tuple[Stretch, ...]:
     in_time = sorted(drafts, key=lambda pair: pair[0].created_at)
     count = max(1, min(_STRETCHES, len(in_time) // _FEWEST_A_STRETCH))
     edges = np.linspace(0, len(in_time), count + 1).round().astype(int).tolist()
-    return tuple(_stretch(in_time[low:high]) for low, high in zip(edges, edges[1:], strict=False))
+    return tuple(_stretch(in_time[low:high]) for low, high in pairwise(edges))
 
 
 def _stretch(part: Sequence[tuple[Judged, Judged]]) -> Stretch:

@@ -1,4 +1,4 @@
-"""Reads ticket histories: JSON Lines, one ticket a line, one file per tenant."""
+"""Reads ticket histories: JSON Lines or CSV, one ticket a line, one file per tenant."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, cast
+from typing import BinaryIO, Literal, cast
 
 from desk.errors import InvalidInputError
+from learning.backtest.history_csv import csv_lines
 
 _SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd") | {0: ""}
 """What a text column of the database cannot hold."""
@@ -77,16 +78,30 @@ def read_history(path: Path, refused: Callable[[RefusedLine], None]) -> Iterator
 
     Only `created_at` and a subject or body must be there. A missing id becomes a hash of the line, so that a
     second import finds the same ticket; a message without a time has that of what came before it; a time
-    without a zone is UTC. A field of the wrong type refuses its line: a guess would be learned from.
+    without a zone is UTC. A field of the wrong type refuses its line: a guess would be learned from. Raises
+    InvalidInputError when a CSV file does not name the columns that are needed.
     """
     with path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            if not raw.strip():
-                continue
-            try:
-                yield _ticket(number, raw)
-            except InvalidInputError as error:
-                refused(RefusedLine(path, number, error.detail))
+        yield from tickets_in(path.name, file, refused)
+
+
+def tickets_in(name: str, file: BinaryIO, refused: Callable[[RefusedLine], None]) -> Iterator[HistoryTicket]:
+    """The same for an open file; its name says what it is."""
+    lines = csv_lines(file.read()) if name.lower().endswith(".csv") else json_lines(file)
+    for number, raw in lines:
+        try:
+            if isinstance(raw, InvalidInputError):
+                raise raw
+            yield _ticket(number, raw)
+        except InvalidInputError as error:
+            refused(RefusedLine(Path(name), number, error.detail))
+
+
+def json_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """With their numbers from 1, without empty ones."""
+    for number, raw in enumerate(file, start=1):
+        if raw.strip():
+            yield number, raw
 
 
 def _ticket(number: int, raw: bytes) -> HistoryTicket:
