@@ -22,12 +22,15 @@ from desk.models import (
     Ticket,
 )
 from desk.models.tickets import ConnectionWatch, InboxEntry
+from desk.models.websites import Website
 from desk.tickets.changes import reopen
+from desk.websites.rounds import give_up
 
 _BACKOFF_SECONDS = 15.0
 LONGEST_BACKOFF_SECONDS = 900.0
 _Given = (
     InboxEntry
+    | Website
     | ConnectionWatch
     | Draft
     | Delivery
@@ -46,6 +49,7 @@ WORK_ROWS: dict[str, type[_Given]] = {
     "inbox": InboxEntry,
     "connection_watches": ConnectionWatch,
     "document_versions": DocumentVersion,
+    "websites": Website,
     "reply_notices": ReplyNotice,
     "history_imports": HistoryImport,
     "backtests": Backtest,
@@ -69,6 +73,9 @@ async def note_failure(database: Database, held: Claim, reason: str, *, most_att
             # A connection is never given up: what it failed of may be gone in a quarter of an hour.
             row.failures, row.attempts = row.failures + 1, 0
             await due_in(session, row, LONGEST_BACKOFF_SECONDS)
+            return
+        if isinstance(row, Website):
+            await give_up(session, row, f"The crawl was broken off: {reason}.")
             return
         finish(row)
         if isinstance(row, Draft) and ticket is not None and row.state == "writing":
@@ -112,7 +119,7 @@ async def _hold(session: AsyncSession, held: Claim) -> tuple[_Given, Ticket | No
     found = await session.get(kind, held.row_id)
     if found is None:
         raise LostLeaseError(f"{held.kind} {held.row_id} is gone")
-    if isinstance(found, InboxEntry | ConnectionWatch | HistoryImport | Backtest):
+    if isinstance(found, InboxEntry | Website | ConnectionWatch | HistoryImport | Backtest):
         return await hold(session, kind, held), None
     has_none = isinstance(found, DocumentVersion | ReplyNotice | KnowledgeJob | Comparison)
     ticket = None if has_none else await lock_ticket(session, found.ticket_id)

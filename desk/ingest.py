@@ -72,7 +72,7 @@ class Ingestion:
         """Read the newest upload of every document anew."""
         async with self._database.transaction(self._scope) as session:
             documents = select(Document.id, Document.title).where(
-                Document.tenant_id == self._scope.tenant_id, ~Document.is_deleted
+                Document.tenant_id == self._scope.tenant_id, ~Document.is_deleted, Document.set_aside == ""
             )
             rows = (await session.execute(documents.order_by(Document.id))).all()
         for start in range(0, len(rows), _TOGETHER):

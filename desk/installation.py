@@ -35,6 +35,7 @@ from desk.ports import (
     Storage,
 )
 from desk.settings import Settings
+from desk.websites.crawling import CrawlDesk
 from desk.widget.reply_mail import ReplyMail
 
 
@@ -55,6 +56,7 @@ class Installation:
     analyser: EditAnalyser
     learner: Learner
     indexer: DocumentIndexer
+    crawls: CrawlDesk
     reembed: Callable[[UUID], Awaitable[int]]
     """Embeds a batch of a tenant's items again that only another model has embedded; how many it did."""
     upkeep: KnowledgeUpkeep

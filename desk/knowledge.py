@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 from uuid import UUID
@@ -65,6 +66,7 @@ async def take_in(
         known = await _newest_version(session, Document.id == document.id)
         if _is_same(known, digest):
             return known
+        document.set_aside = ""
         version = DocumentVersion(
             id=uuid7(),
             document_id=document.id,
@@ -157,9 +159,33 @@ async def delete_document(session: AsyncSession, document_id: UUID) -> None:
     parts = await session.execute(select(Document).where(Document.part_of_id == document.id, ~Document.is_deleted))
     gone = [document, *parts.scalars()]
     for each in gone:
-        each.is_deleted, each.current_version = True, 0
-    chunks = await session.execute(select(Chunk.id).where(Chunk.document_id.in_([each.id for each in gone])))
+        each.is_deleted = True
+    await _search_no_longer(session, gone)
+
+
+async def _search_no_longer(session: AsyncSession, documents: Sequence[Document]) -> None:
+    for each in documents:
+        each.current_version = 0
+    chunks = await session.execute(select(Chunk.id).where(Chunk.document_id.in_([each.id for each in documents])))
     await remove_items(session, "knowledge", list(chunks.scalars()))
+
+
+async def set_aside_document(session: AsyncSession, document_id: UUID, reason: str) -> None:
+    """It stays with all its versions, but is no longer searched until `search_again` or a new version of it."""
+    document = _own(session, await get_document(session, document_id))
+    if not document.set_aside:
+        document.set_aside = reason
+        await _search_no_longer(session, [document])
+        await announce(session, document.tenant_id, "document", document=document.id)
+
+
+async def search_again(session: AsyncSession, document_id: UUID) -> None:
+    """Read anew what was set aside; anything else stays as it is."""
+    document = _own(session, await get_document(session, document_id))
+    if document.set_aside:
+        document.set_aside = ""
+        await reindex_document(session, document_id)
+        await announce(session, document.tenant_id, "document", document=document.id)
 
 
 async def reindex_document(session: AsyncSession, document_id: UUID) -> DocumentVersion:

@@ -71,10 +71,11 @@ SETTINGS = (
     Setting("DESK_STORAGE_REGION", "us-east-1", "Region of the bucket."),
     Setting("DESK_STORAGE_KEY", None, "Access key id for the bucket."),
     Setting("DESK_STORAGE_SECRET", None, "Its secret access key."),
+    Setting("DESK_CRAWL_PAUSE_SECONDS", "1", "Least pause between two requests of one crawler to the same host."),
     Setting(
         "DESK_EGRESS_ALLOWED_HOSTS",
         "",
-        "Hosts (`name` or `name:port`) that callbacks and models may reach although private or without TLS.",
+        "Hosts (`name` or `name:port`) that callbacks, models and crawls may reach although private or without TLS.",
     ),
     *(
         Setting(f"{prefix}{part}", None, f"{whose}{text}")
@@ -161,6 +162,7 @@ class Settings:
     maximum_attachments: int
     bucket: BucketSettings | None
     """None: files are kept in the data folder."""
+    crawl_pause_seconds: float
     egress_allowed_hosts: tuple[str, ...]
     model_environment: Mapping[str, str]
     """The DESK_LLM_*, DESK_EMBEDDING_*, DESK_RERANK_* and provider keys, for the connectors to read."""
@@ -215,6 +217,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         maximum_attachment_bytes=values.whole("DESK_MAXIMUM_ATTACHMENT_MB", 1, 1024) * 1024 * 1024,
         maximum_attachments=values.whole("DESK_MAXIMUM_ATTACHMENTS", 1, 100),
         bucket=_bucket(values),
+        crawl_pause_seconds=values.number("DESK_CRAWL_PAUSE_SECONDS", 0, 60),
         egress_allowed_hosts=_split(values.optional("DESK_EGRESS_ALLOWED_HOSTS")),
         model_environment=values.model_environment(),
         rerank=values.choice("DESK_RERANK", "off", "embedding", "llm", "endpoint"),

@@ -55,6 +55,7 @@ from desk.ports import Channel, ChatModel, ChatModels, Clock, Embedder, IntentDe
 from desk.secret import Secret
 from desk.settings import Settings, load_settings
 from desk.wakeups import QueueWaker, saq_queue
+from desk.websites.crawling import CrawlDesk, CrawlLimits
 from desk.widget.access import VisitorTokens
 from desk.widget.reply_mail import ReplyMail
 from learning.backtest.job import ReplayJob
@@ -68,6 +69,7 @@ from retrieval.embedding.cached import CachedEmbedder
 from retrieval.embedding.minilm import MiniLMEmbedder
 from retrieval.faq.lane import IndexedFaqLane
 from retrieval.indexer import ChunkIndexer
+from retrieval.ingestion.isolation.reader import shared_reader
 from retrieval.intents.categories import hosting_categories
 from retrieval.open_indexes import OpenIndexes
 from retrieval.reembedding import embed_again
@@ -141,6 +143,14 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         analyser=Analyser(),
         learner=ReviewLearner(database, embedder),
         indexer=ChunkIndexer(database, storage, embedder, settings.lease_seconds),
+        crawls=CrawlDesk(
+            database,
+            storage,
+            shared_reader(),
+            rules,
+            clock,
+            CrawlLimits(settings.crawl_pause_seconds, settings.maximum_upload_bytes, settings.public_url),
+        ),
         reembed=partial(embed_again, database, embedder),
         history_reader=HistoryJob(database, storage, embedder),
         history_replayer=ReplayJob(database, embedder),

@@ -27,6 +27,8 @@ _log = structlog.get_logger(__name__)
 _RECONNECT_SECONDS = 2.0
 MOST_WATCHED = 100
 """Connections one worker watches at once; with more of them they take turns, or another worker joins in."""
+CRAWLS = 4
+"""Websites one worker crawls at once, each for a minute at a time."""
 
 
 class WakeupWorker(Worker[Any]):
@@ -69,6 +71,7 @@ def duties(installation: Installation) -> tuple[Duty, ...]:
         Duty("comparisons", installation.comparisons.work, 1, most_attempts=3),
         Duty("connection_watches", installation.watches.work, MOST_WATCHED, waits=True),
         Duty("knowledge_jobs", UpkeepDesk(installation.database, installation.upkeep).work, 1),
+        Duty("websites", installation.crawls.work, CRAWLS, most_attempts=3, waits=True),
         Duty("document_versions", partial(_index, installation.indexer), 1, most_attempts=3),
         Duty("history_imports", partial(_take_in_history, installation.history_reader), 1, most_attempts=3),
         Duty("backtests", partial(_replay, installation.history_replayer), 1, most_attempts=3),

@@ -161,7 +161,7 @@ class ChunkIndexer:
             _finish(version, state, reason, remarks)
             if state == "indexed":
                 version.text = text
-                if not document.is_deleted and version.number >= document.current_version:
+                if _is_searched(document, version):
                     await self._swap(session, document, version, [], np.empty((0, 0), dtype=np.float32))
             await announce(session, held.tenant_id, "document", document=version.document_id)
 
@@ -174,7 +174,7 @@ class ChunkIndexer:
             version.pages = list(read.parsed.pages)
             if document.title == version.file_name and read.parsed.title:
                 document.title = read.parsed.title[:300]
-            if not document.is_deleted and version.number >= document.current_version:
+            if _is_searched(document, version):
                 await self._swap(session, document, version, read.chunks, vectors)
             await announce(session, held.tenant_id, "document", document=document.id)
 
@@ -199,6 +199,10 @@ class ChunkIndexer:
         await session.flush()
         await put_items(session, "knowledge", [row.id for row in rows], vectors, self._embedder.model)
         document.current_version = version.number
+
+
+def _is_searched(document: Document, version: DocumentVersion) -> bool:
+    return not document.is_deleted and not document.set_aside and version.number >= document.current_version
 
 
 def _finish(version: DocumentVersion, state: str, reason: str, remarks: Sequence[str]) -> None:

@@ -41,6 +41,7 @@ from desk.models.tickets import (
 )
 from desk.models.tuning import ChannelPolicy, ProcessHeartbeat, PromptVersion
 from desk.models.upkeep import GapQuestion, KnowledgeGap, KnowledgeJob, KnowledgeProposal, PassagePair
+from desk.models.websites import Website, WebsitePage
 
 metadata = Row.metadata
 
@@ -101,6 +102,8 @@ __all__ = [
     "TicketEvent",
     "User",
     "Visitor",
+    "Website",
+    "WebsitePage",
     "WidgetArrival",
     "Work",
     "metadata",

@@ -38,6 +38,8 @@ class Document(TenantRow):
     is_deleted: Mapped[bool] = mapped_column(default=False)
     part_of_id: Mapped[UUID | None] = mapped_column(GUID(), default=None)
     """The archive it came in."""
+    set_aside: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """Why it is kept but not searched, such as a web page that is gone; empty for all others."""
 
 
 class DocumentVersion(TenantRow, Work):

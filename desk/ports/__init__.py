@@ -59,6 +59,7 @@ from desk.ports.retrieval import (
 )
 from desk.ports.storage import SignedAddress, Storage, StoredHead
 from desk.ports.upkeep import KnowledgeUpkeep
+from desk.ports.websites import SitemapFacts, WebPageFacts, WebPageReader
 
 __all__ = [
     "NO_INTENT",
@@ -116,6 +117,7 @@ __all__ = [
     "SendOutcome",
     "Sender",
     "SignedAddress",
+    "SitemapFacts",
     "SourceKind",
     "SourceWeights",
     "Span",
@@ -124,4 +126,6 @@ __all__ = [
     "TriedChannel",
     "Vectors",
     "WatchedChannel",
+    "WebPageFacts",
+    "WebPageReader",
 ]

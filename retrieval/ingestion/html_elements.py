@@ -54,6 +54,17 @@ _DROPPED_CLASSES = _names(
     "breadcrumb breadcrumbs cookie-banner header-anchor headerlink mw-editsection mw-jump-link navbar navbox",
     "noprint reference skip-link skiplink toc",
 )
+_DROPPED_IDS = _names(
+    "axeptio_overlay borlabs-cookie-box cmplz-cookiebanner-container cookie-law-info-bar cookieconsent",
+    "cybotcookiebotdialog didomi-host footer iubenda-cs-banner klaro main-menu main-nav navigation",
+    "onetrust-banner-sdk onetrust-consent-sdk page-footer qc-cmp2-container sidebar site-footer site-navigation",
+    "sp_message_container tarteaucitronroot truste-consent-track usercentrics-root",
+)
+"""In lower case: furniture that many sites name alike, and the common consent dialogs."""
+_CONSENT = re.compile(
+    r"(?:cookies?|consent|gdpr|cc|eu-cookie)[-_]?"
+    r"(?:banner|bar|box|consent|dialog|law|message|modal|notice|notification|overlay|popup|window)"
+)
 _FEWEST_MENU_LINKS = 8
 _MENU_LINK_SHARE = 0.9
 """Of the characters in the list."""
@@ -69,12 +80,12 @@ def is_boilerplate(node: LexborNode) -> bool:
         return False
     if "hidden" in attributes or attributes.get("aria-hidden") == "true":
         return True
-    if (attributes.get("role") or "").lower() in _DROPPED_ROLES:
+    if (attributes.get("role") or "").lower() in _DROPPED_ROLES or _NOT_SHOWN.search(attributes.get("style") or ""):
         return True
-    if style := attributes.get("style"):
-        return _NOT_SHOWN.search(style) is not None
-    classes = attributes.get("class")
-    return bool(classes) and not _DROPPED_CLASSES.isdisjoint(classes.split())
+    name, classes = (attributes.get("id") or "").lower(), (attributes.get("class") or "").split()
+    if name in _DROPPED_IDS or not _DROPPED_CLASSES.isdisjoint(classes):
+        return True
+    return any(_CONSENT.fullmatch(each) for each in (name, *map(str.lower, classes)))
 
 
 def is_link_menu(node: LexborNode) -> bool:

@@ -37,9 +37,13 @@ _MAXIMUM_TABLE_DEPTH = 4
 
 
 def read_html(raw: bytes, builder: DocumentBuilder) -> Metadata:
+    return read_markup(html_text(raw), builder, drop_link_menus=True)
+
+
+def html_text(raw: bytes) -> str:
+    """The markup, decoded as it says itself. Raises RefusedDocumentError when it is no text."""
     found = _DECLARED_CHARSET.search(raw[:4096])
-    text = clean(decode(raw, found.group(1).decode("ascii") if found else ""))
-    return read_markup(text, builder, drop_link_menus=True)
+    return clean(decode(raw, found.group(1).decode("ascii") if found else ""))
 
 
 def read_markup(markup: str, builder: DocumentBuilder, *, drop_link_menus: bool = False) -> Metadata:

@@ -20,6 +20,8 @@ import msgspec
 from desk.errors import RefusedDocumentError
 from retrieval.ingestion.isolation.messages import ReadAnswer, ReadRequest, receive, send
 from retrieval.ingestion.read import load_readers, read_file
+from retrieval.ingestion.sitemap import read_sitemap
+from retrieval.ingestion.web_page import read_web_page
 
 _MOST_REQUEST_BYTES = 2 * 1024**3
 _GRACE_SECONDS = 2
@@ -89,7 +91,7 @@ def _read_in_child(request: ReadRequest, writing: int, requests: int) -> NoRetur
         _limit(request)
         spare = bytearray(1 << 20)
         try:
-            answer = ReadAnswer(result=read_file(request.name, request.raw, request.media_type))
+            answer = _read(request)
         except RefusedDocumentError as error:
             answer = ReadAnswer(refusal=error.detail)
         except MemoryError:
@@ -100,6 +102,16 @@ def _read_in_child(request: ReadRequest, writing: int, requests: int) -> NoRetur
         send(writing, msgspec.msgpack.encode(answer))
     finally:
         os._exit(0)
+
+
+def _read(request: ReadRequest) -> ReadAnswer:
+    match request.purpose:
+        case "page":
+            return ReadAnswer(page=read_web_page(request.raw, request.name))
+        case "sitemap":
+            return ReadAnswer(sitemap=read_sitemap(request.raw))
+        case "file":
+            return ReadAnswer(result=read_file(request.name, request.raw, request.media_type))
 
 
 def _described(error: Exception) -> str:

@@ -6,10 +6,16 @@ import os
 import select
 import struct
 import time
+from typing import Literal
 
 import msgspec
 
 from retrieval.ingestion.read import ReadResult
+from retrieval.ingestion.sitemap import Sitemap
+from retrieval.ingestion.web_page import WebPage
+
+Purpose = Literal["file", "page", "sitemap"]
+"""Read it as a file, or look at what a crawler needs of it: `name` is its address then."""
 
 _LENGTH = struct.Struct(">Q")
 _PART = 1 << 20
@@ -23,10 +29,13 @@ class ReadRequest(msgspec.Struct):
     wall_seconds: float
     cpu_seconds: int
     answer_bytes: int
+    purpose: Purpose = "file"
 
 
 class ReadAnswer(msgspec.Struct):
     result: ReadResult | None = None
+    page: WebPage | None = None
+    sitemap: Sitemap | None = None
     refusal: str = ""
     """Why the file cannot be read; the sentence is shown to the person who added it."""
     defect: str = ""

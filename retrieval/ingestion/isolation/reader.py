@@ -16,8 +16,9 @@ import msgspec
 import structlog
 
 from desk.errors import RefusedDocumentError
+from desk.ports import SitemapFacts, WebPageFacts
 from retrieval.ingestion.isolation.limits import ReadingLimits
-from retrieval.ingestion.isolation.messages import ReadAnswer, ReadRequest, receive, send
+from retrieval.ingestion.isolation.messages import Purpose, ReadAnswer, ReadRequest, receive, send
 from retrieval.ingestion.read import ReadResult
 
 _log = structlog.get_logger(__name__)
@@ -58,11 +59,32 @@ class IsolatedReader:
             raise RefusedDocumentError(self._reason(name, answer))
         return answer.result, Cost(answer.peak_bytes, answer.seconds)
 
-    def answer(self, name: str, raw: bytes, media_type: str = "") -> ReadAnswer:
+    async def read_page(self, raw: bytes, address: str) -> WebPageFacts:
+        """Fulfils `desk.ports.WebPageReader`, with `read_sitemap`. Raises RefusedDocumentError."""
+        answer = await asyncio.to_thread(self.answer, address, raw, "text/html", "page")
+        if answer.page is None:
+            raise RefusedDocumentError(self._reason(address, answer))
+        return WebPageFacts(**msgspec.structs.asdict(answer.page))
+
+    async def read_sitemap(self, raw: bytes) -> SitemapFacts:
+        """Raises RefusedDocumentError."""
+        answer = await asyncio.to_thread(self.answer, "sitemap", raw, "", "sitemap")
+        if answer.sitemap is None:
+            raise RefusedDocumentError(self._reason("sitemap", answer))
+        return SitemapFacts(answer.sitemap.pages, answer.sitemap.sitemaps)
+
+    def answer(self, name: str, raw: bytes, media_type: str = "", purpose: Purpose = "file") -> ReadAnswer:
         """What the host said about the file; a host that is gone is a defect as well."""
         limits = self._limits
         request = ReadRequest(
-            name, media_type, raw, limits.memory_bytes, limits.wall_seconds, limits.cpu_seconds, limits.answer_bytes
+            name,
+            media_type,
+            raw,
+            limits.memory_bytes,
+            limits.wall_seconds,
+            limits.cpu_seconds,
+            limits.answer_bytes,
+            purpose,
         )
         with self._turn:
             host = self._running()
