@@ -11,6 +11,7 @@ from desk.api.comparisons import ComparisonController, RegressController
 from desk.api.connections import ConnectionController, ProviderController
 from desk.api.documents import DocumentController
 from desk.api.drafts import DeliveryController, DraftController
+from desk.api.experiments import ExperimentController
 from desk.api.faqs import FaqController
 from desk.api.inbound import InboundController
 from desk.api.intents import IntentController, set_ticket_intent
@@ -56,6 +57,7 @@ def api_router(maximum_upload_bytes: int, maximum_attachment_bytes: int) -> Rout
             PromptController,
             RegressController,
             ComparisonController,
+            ExperimentController,
             PolicyController,
             CertificateController,
             judge_reply,

@@ -22,6 +22,9 @@ class DraftingInputs:
     prompt: PromptText
     prompt_id: UUID | None
     rules: ChannelRules
+    experiment_id: UUID | None = None
+    arm: str | None = None
+    """Which of the experiment's prompts this is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from desk import events
 from desk.accounts.preferences import load_preferences
 from desk.chat.handover import is_with_person, tell_who_waits
+from desk.comparing.experiments import prompt_for
 from desk.conversation import LIVE_CHANNELS, hold_with_ticket
 from desk.db.leases import Claim, LostLeaseError, due_in, finish
 from desk.db.unit_of_work import Database, announce
@@ -27,7 +28,7 @@ from desk.drafting.inputs import DraftingInputs, FinishedDraft
 from desk.drafting.local_writer import write_locally
 from desk.drafting.model_writer import write_with_model
 from desk.drafting.prompt_text import render_turns
-from desk.drafting.prompts import active_prompt, text_of
+from desk.drafting.prompts import text_of
 from desk.drafting.record import decision_record, draft_sources, fill_draft, model_calls, ticket_facts
 from desk.drafting.signature import with_signature
 from desk.drafting.summary import renew_summary
@@ -113,12 +114,14 @@ class DraftingDesk:
             thread = await read_thread(session, ticket)
             renew_summary(ticket, thread)
             context = await load_context(session, draft, thread)
-            prompt = await active_prompt(session)
+            prompt, experiment_id, arm = await prompt_for(session, ticket.id)
             inputs = DraftingInputs(
                 preferences=await load_preferences(session),
                 prompt=text_of(prompt),
                 prompt_id=prompt.id,
                 rules=await channel_rules(session, ticket),
+                experiment_id=experiment_id,
+                arm=arm,
             )
         return context, inputs
 

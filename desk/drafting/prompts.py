@@ -10,10 +10,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from desk.db.leases import database_time
 from desk.db.tenancy import OPERATOR_SCOPE, session_scope
 from desk.db.unit_of_work import Database
 from desk.errors import InvalidInputError, NotAllowedError, NotFoundError, SettingMissingError
-from desk.models import GLOBAL_TENANT_ID, PromptVersion, TenantSettings
+from desk.models import GLOBAL_TENANT_ID, Experiment, PromptVersion, TenantSettings
 from desk.policy.endings import end_all
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
@@ -160,9 +161,19 @@ async def activate(session: AsyncSession, prompt_id: UUID) -> PromptVersion:
         .values(is_active=False)
     )
     prompt.is_active = True
-    await session.flush()
+    await _end_experiment(session)
     await end_all(session, f"the prompt {prompt.name}, version {prompt.number}, was activated")
     return prompt
+
+
+async def _end_experiment(session: AsyncSession) -> None:
+    """Whoever chooses one prompt for all drafts has ended what compares two."""
+    await session.flush()
+    await session.execute(
+        update(Experiment)
+        .where(Experiment.state == "running")
+        .values(state="ended", ended_at=await database_time(session))
+    )
 
 
 async def _lock_prompts(session: AsyncSession) -> None:
@@ -181,6 +192,7 @@ async def deactivate_own(session: AsyncSession) -> None:
         .returning(PromptVersion.id)
     )
     if ended.first() is not None:
+        await _end_experiment(session)
         await end_all(session, "the standard prompt is used again")
 
 

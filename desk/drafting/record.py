@@ -50,6 +50,8 @@ def fill_draft(draft: Draft, inputs: DraftingInputs, finished: FinishedDraft) ->
     draft.state, draft.body, draft.writer = "ready", written.body, written.writer
     draft.model, draft.language = written.model, written.language
     draft.prompt_id = inputs.prompt_id if written.writer == "llm" else None
+    if written.writer == "llm":
+        draft.experiment_id, draft.arm = inputs.experiment_id, inputs.arm
     draft.presentation = finished.presentation
     draft.confidence = confidence_json(finished.confidence)
     draft.intent = {"label": finished.evidence.intent.label, "certainty": round(finished.evidence.intent.certainty, 4)}

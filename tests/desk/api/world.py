@@ -106,6 +106,7 @@ async def build_world(client: Client, installation: Installation, owner: Person)
         "prompt_id": copy["id"],
         "connection_id": (await call(client, owner, "GET", "/connections"))["items"][0]["id"],
         "entry_id": str(entry),
+        "comparison_id": (await call(client, owner, "POST", "/regress", json={}))["id"],
         "provider_id": (await call(client, owner, "POST", "/model-providers", json=provider))["id"],
         "user_id": (await call(client, owner, "POST", "/users", json=person))["id"],
         "key_id": (await call(client, owner, "POST", "/keys", json={"name": "k"}))["id"],
