@@ -13,6 +13,7 @@ from desk.api.documents import DocumentController
 from desk.api.drafts import DeliveryController, DraftController
 from desk.api.experiments import ExperimentController
 from desk.api.faqs import FaqController
+from desk.api.gaps import GapController, IndexController, PassagePairController, ProposalController
 from desk.api.inbound import InboundController
 from desk.api.intents import IntentController, set_ticket_intent
 from desk.api.learned import CorrectionController, ExampleController
@@ -48,6 +49,10 @@ def api_router(maximum_upload_bytes: int, maximum_attachment_bytes: int) -> Rout
             ),
             AttachmentController,
             FaqController,
+            GapController,
+            ProposalController,
+            PassagePairController,
+            IndexController,
             search,
             IntentController,
             set_ticket_intent,
