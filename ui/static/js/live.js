@@ -14,7 +14,8 @@ const tell = (name) => document.body.dispatchEvent(new Event(name));
 function connect() {
   clearTimeout(retry);
   if (stream || document.hidden) return;
-  stream = new EventSource(address);
+  // How old the page is: what changed since it was made and before the stream was open, the desk tells as a refresh.
+  stream = new EventSource(wasOpen ? address : `${address}?age=${(performance.now() / 1000).toFixed(1)}`);
   stream.addEventListener("ready", () => {
     failures = 0;
     document.getElementById("offline").hidden = true;
