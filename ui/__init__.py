@@ -12,6 +12,7 @@ from litestar.types import ControllerRouterHandler
 from ui.pages.faqs import Faqs, OneFaq
 from ui.pages.files import ComposerFiles
 from ui.pages.email import Mailboxes
+from ui.pages.history import PastTickets
 from ui.pages.knowledge import Knowledge, OneDocument
 from ui.pages.learned import Corrections, Examples
 from ui.pages.live import live
@@ -46,6 +47,7 @@ def page_handlers() -> Sequence[ControllerRouterHandler]:
         ComposerFiles,
         Knowledge,
         OneDocument,
+        PastTickets,
         Faqs,
         OneFaq,
         Examples,

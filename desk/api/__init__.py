@@ -5,6 +5,7 @@ from litestar import Router
 from desk.api.accounts import KeyController, UserController
 from desk.api.attachments import AttachmentController, TicketAttachmentController
 from desk.api.auth import AuthController
+from desk.api.backtests import BacktestController
 from desk.api.certificates import CertificateController, judge_reply
 from desk.api.chat import SessionController, chat
 from desk.api.comparisons import ComparisonController, RegressController
@@ -66,6 +67,7 @@ def api_router(maximum_upload_bytes: int, maximum_attachment_bytes: int) -> Rout
             PolicyController,
             CertificateController,
             judge_reply,
+            BacktestController,
             playground,
             usage,
             ConnectionController,

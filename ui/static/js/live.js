@@ -29,6 +29,7 @@ function connect() {
   stream.addEventListener("typing", (event) => document.body.dispatchEvent(new CustomEvent("desk-typing", { detail: event.data })));
   stream.addEventListener("document", () => tell("desk-document"));
   stream.addEventListener("faq", () => tell("desk-faq"));
+  stream.addEventListener("history", () => tell("desk-history"));
   stream.addEventListener("error", lost);
 }
 
@@ -37,6 +38,7 @@ function catchUp() {
   tell("desk-refresh");
   tell("desk-document");
   tell("desk-faq");
+  tell("desk-history");
 }
 
 function disconnect() {
