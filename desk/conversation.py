@@ -13,6 +13,7 @@ from desk.db.leases import Claim, LostLeaseError, database_time, hold
 from desk.errors import NotFoundError
 from desk.greetings import is_only_greeting
 from desk.models import Delivery, Draft, Message, Review, Ticket
+from desk.signals import note_signals
 
 _OfTicket = TypeVar("_OfTicket", Draft, Delivery, Review)
 LIVE_CHANNELS = frozenset({"chat", "widget"})
@@ -57,6 +58,7 @@ async def add_customer_message(
     if ticket.status != "open":
         ticket.status = "open"
     ticket.snoozed_until = None
+    await note_signals(session, ticket, message)
     return message
 
 

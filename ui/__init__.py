@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from litestar.types import ControllerRouterHandler
 
+from ui.pages.comparing import Comparisons
+from ui.pages.email import Mailboxes
 from ui.pages.faqs import Faqs, OneFaq
 from ui.pages.files import ComposerFiles
-from ui.pages.email import Mailboxes
-from ui.pages.history import PastTickets
 from ui.pages.knowledge import Knowledge, OneDocument
 from ui.pages.learned import Corrections, Examples
 from ui.pages.live import live
@@ -47,12 +47,12 @@ def page_handlers() -> Sequence[ControllerRouterHandler]:
         ComposerFiles,
         Knowledge,
         OneDocument,
-        PastTickets,
         Faqs,
         OneFaq,
         Examples,
         Corrections,
         Prompts,
+        Comparisons,
         Weights,
         Playground,
         decision,

@@ -17,6 +17,8 @@ from desk.models import Attachment, Customer, Delivery, Draft, DraftSource, Mess
 from desk.ports import Hit
 from desk.tickets import DraftView, TicketLine, TicketView
 
+SIGNALS = ("sentiment", "urgency", "reasons")
+
 
 class CustomerAnswer(Answer):
     id: UUID
@@ -30,6 +32,8 @@ class TicketAnswer(Answer):
     subject: str
     status: str
     priority: str
+    signals: dict[str, Any]
+    """Sentiment, urgency and the reasons, as the newest message of the customer was read; no guard goes by them."""
     channel: str
     department: str | None
     assignee: UUID | None
@@ -190,6 +194,7 @@ def _ticket_fields(ticket: Ticket, customer: CustomerAnswer, assignee_name: str 
         "subject": ticket.subject,
         "status": ticket.status,
         "priority": ticket.priority,
+        "signals": {name: ticket.signals[name] for name in SIGNALS if name in ticket.signals},
         "channel": ticket.channel,
         "department": ticket.department,
         "assignee": ticket.assignee_id,

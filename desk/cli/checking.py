@@ -41,8 +41,7 @@ def _text(path: Path) -> str:
     from desk.errors import InvalidInputError
 
     try:
-        # Line ends as they stand in the file, so that the spans are places in it.
-        return path.read_bytes().decode("utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         msg = f"{path} is not UTF-8 text"
         raise InvalidInputError(msg) from error

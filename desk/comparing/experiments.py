@@ -190,7 +190,10 @@ async def _figures(session: AsyncSession, experiment: Experiment, arm: Arm, prom
     return ArmFigures(
         await get_prompt(session, prompt_id),
         int(drafted[0]),
-        *(int(number) for number in reviewed[:4]),
+        int(reviewed[0]),
+        int(reviewed[1]),
+        int(reviewed[2]),
+        int(reviewed[3]),
         None if reviewed[4] is None else float(reviewed[4]),
         float(drafted[1] or 0),
     )

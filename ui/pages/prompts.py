@@ -13,6 +13,10 @@ from litestar.params import FromPath, FromQuery, URLEncodedBody
 from litestar.response import Template
 
 from desk.accounts.identity import Actor, Permission
+from desk.comparing.candidates import Candidate
+from desk.comparing.cases import most_cases
+from desk.comparing.experiments import end_experiment, newest_experiment, start_experiment
+from desk.comparing.requests import ask_for_replies
 from desk.drafting.prompt_history import compare_prompts, list_prompts
 from desk.drafting.prompts import PromptText, activate, add_version, deactivate_own, duplicate, get_prompt
 from desk.errors import InvalidInputError, NotAllowedError
@@ -20,7 +24,9 @@ from desk.installation import Installation
 from desk.models import PromptVersion
 from desk.paging import LARGEST_PAGE
 from desk.web.permissions import needs
+from ui.pages.comparing import check_first, uuid_from
 from ui.pages.shell import leave_for, page_or_content, told
+from ui.presenting.comparing import shown_experiment
 from ui.presenting.prompts import FIELDS, grouped_prompts, shown_prompt
 from ui.presenting.texts import diff_lines
 
@@ -31,6 +37,15 @@ class PromptForm(msgspec.Struct):
     task_template: str = ""
     temperature: str = ""
     max_tokens: str = ""
+
+
+class CompareForm(msgspec.Struct):
+    against: str = ""
+    tickets: str = "20"
+
+
+class EndForm(msgspec.Struct):
+    winner: str = ""
 
 
 class Prompts(Controller):
@@ -59,8 +74,17 @@ class Prompts(Controller):
             prompt = await get_prompt(session, prompt_id)
             others = await _versions(installation, actor, prompt)
         shown = shown_prompt(prompt, actor)
+        may_try = actor.may(Permission.TUNING) and not actor.is_operator
         return await page_or_content(
-            request, installation, actor, "prompt.html", area="prompts", prompt=shown, fields=FIELDS, versions=others
+            request,
+            installation,
+            actor,
+            "prompt.html",
+            area="prompts",
+            prompt=shown,
+            fields=FIELDS,
+            versions=others,
+            may_try=may_try,
         )
 
     @get("/{prompt_id:uuid}/difference")
@@ -127,7 +151,11 @@ class Prompts(Controller):
         prompt_id: FromPath[UUID],
         actor: NamedDependency[Actor],
         installation: NamedDependency[Installation],
-    ) -> Template:
+    ) -> Template | Response[str]:
+        """At once where nothing was corrected yet; else what it would break is shown first."""
+        checked = await check_first(installation, actor, Candidate(prompt_id=prompt_id))
+        if checked is not None:
+            return leave_for(checked)
         async with installation.database.transaction(actor.scope) as session:
             await activate(session, prompt_id)
         return told(await _list(request, installation, actor), "Activated. Drafts use it from now on.")
@@ -138,16 +166,60 @@ class Prompts(Controller):
         request: Request[Any, Any, Any],
         actor: NamedDependency[Actor],
         installation: NamedDependency[Installation],
-    ) -> Template:
+    ) -> Template | Response[str]:
         actor.require(Permission.TICKETS)  # an operator's own active prompt is the default itself
+        checked = await check_first(installation, actor, Candidate(standard_prompt=True))
+        if checked is not None:
+            return leave_for(checked)
         async with installation.database.transaction(actor.scope) as session:
             await deactivate_own(session)
         return told(await _list(request, installation, actor), "The default is used again.")
+
+    @post("/{prompt_id:uuid}/compare", status_code=200, opt=needs(Permission.TUNING))
+    async def compare(
+        self,
+        prompt_id: FromPath[UUID],
+        data: URLEncodedBody[CompareForm],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Response[str]:
+        """Drafts of past tickets by this version and by another, side by side."""
+        has_model = await installation.models.for_tenant(actor.tenant_id) is not None
+        most = min(round(_number("number of tickets", data.tickets)), most_cases(has_model=has_model))
+        async with installation.database.transaction(actor.scope) as session:
+            other = await get_prompt(session, uuid_from(data.against))
+            asked = await ask_for_replies(
+                session, actor, Candidate(prompt_id=other.id), Candidate(prompt_id=prompt_id), most=most
+            )
+        return leave_for(f"/comparisons/{asked.id}")
+
+    @post("/{prompt_id:uuid}/experiment", status_code=200, opt=needs(Permission.TUNING))
+    async def try_live(
+        self, prompt_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
+    ) -> Response[str]:
+        async with installation.database.transaction(actor.scope) as session:
+            await start_experiment(session, actor, prompt_id)
+        return leave_for("/prompts")
+
+    @post("/experiment/end", status_code=200, opt=needs(Permission.TUNING))
+    async def end_trial(
+        self,
+        request: Request[Any, Any, Any],
+        data: URLEncodedBody[EndForm],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        winner = data.winner if data.winner in ("a", "b") else None
+        async with installation.database.transaction(actor.scope) as session:
+            await end_experiment(session, winner)
+        words = "Ended. Drafts are written with the prompt you chose." if winner else "Ended. The active prompt stays."
+        return told(await _list(request, installation, actor), words)
 
 
 async def _list(request: Request[Any, Any, Any], installation: Installation, actor: Actor) -> Any:
     async with installation.database.transaction(actor.scope) as session:
         page = await list_prompts(session, limit=LARGEST_PAGE, offset=0)
+        experiment = None if actor.is_operator else await newest_experiment(session)
     groups = grouped_prompts(page.items, actor)
     own_active = any(row.is_active and row.tenant_id == actor.tenant_id for row in page.items)
     return await page_or_content(
@@ -157,6 +229,8 @@ async def _list(request: Request[Any, Any, Any], installation: Installation, act
         "prompts.html",
         area="prompts",
         groups=groups,
+        experiment=None if experiment is None else shown_experiment(experiment),
+        may_change=actor.may(Permission.TUNING),
         may_go_back=own_active and not actor.is_operator and actor.may(Permission.TUNING),
         has_model=await installation.models.for_tenant(actor.tenant_id) is not None,
     )

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
-from litestar import Controller, Request, get, post
+from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import URLEncodedBody
 from litestar.response import Template
@@ -19,12 +19,14 @@ from desk.accounts.preferences import (
     save_preferences,
     save_weights,
 )
+from desk.comparing.candidates import Candidate
 from desk.errors import InvalidInputError
 from desk.installation import Installation
 from desk.ports import ConfidenceSettings, SourceWeights
 from desk.web.permissions import needs
 from desk.weighing import past_replies, preview, recommend
-from ui.pages.shell import page_or_content, part_of_page, told
+from ui.pages.comparing import check_first
+from ui.pages.shell import leave_for, page_or_content, part_of_page, told
 from ui.presenting.tuning import GROUPS, shown_numbers, shown_weights
 from ui.presenting.weighing import shown_preview, shown_recommendation
 
@@ -57,8 +59,12 @@ class Weights(Controller):
         data: URLEncodedBody[WeightsForm],
         actor: NamedDependency[Actor],
         installation: NamedDependency[Installation],
-    ) -> Template:
+    ) -> Template | Response[str]:
+        """At once where nothing was corrected yet; else what it would break is shown first."""
         weights = weights_from(asdict_of(data))
+        checked = await check_first(installation, actor, Candidate(weights=weights.normalised()))
+        if checked is not None:
+            return leave_for(checked)
         async with installation.database.transaction(actor.scope) as session:
             await save_weights(session, weights)
         return told(await _page(request, installation, actor), "Saved. The next draft uses them.")

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from desk.paging import Page
 from desk.tickets import TicketFilter, TicketLine
-from ui.presenting.words import Chip, Choices, channel_words, counted, level_chip
+from ui.presenting.words import Chip, Choices, channel_words, counted, level_chip, signal_chips
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,8 @@ def _chips(line: TicketLine) -> tuple[Chip, ...]:
         chips.append(Chip("Escalated", "bad", title=ticket.escalation_reason or ""))
     if ticket.priority in {"high", "urgent"} and ticket.escalated_at is None:
         chips.append(Chip(ticket.priority.capitalize(), "weak", title="Priority"))
+    if ticket.waiting_since is not None:
+        chips += [chip for chip in signal_chips(ticket.signals) if chip.words == "Upset"]
     if line.delivery_state in _DELIVERY_CHIPS:
         chips.append(_DELIVERY_CHIPS[line.delivery_state])
     elif line.draft_state == "writing":

@@ -131,6 +131,7 @@ _EVENTS = {
     "ticket_created": "Ticket came in",
     "message_received": "Customer wrote",
     "note_added": "Note added",
+    "priority_raised": "Priority raised",
     "draft_ready": "Draft ready",
     "draft_failed": "No draft could be written",
     "draft_requested": "New draft asked for",
@@ -186,6 +187,8 @@ def _event_detail(event: TicketEvent, people: dict[UUID, str]) -> str:
         return f"{float(detail.get('score', 0)):.0f}, {detail.get('decision', '')}"
     if event.kind == "draft_approved":
         return "with edits" if detail.get("edited") else "as it was"
+    if event.kind == "priority_raised":
+        return f"{detail.get('priority')}: {', '.join(detail.get('reasons', ()))}"
     if event.kind == "chat_rated":
         return f"{detail.get('rating')} of 5"
     reason = str(detail.get("reason") or detail.get("detail") or detail.get("instruction") or "")

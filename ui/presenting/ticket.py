@@ -13,7 +13,7 @@ from desk.models import ChatSession, Ticket
 from desk.tickets import TicketView
 from desk.widget.reply_mail import NOTICE_WORDS
 from ui.presenting.thread import HistoryEntry, OpenReply, ShownMessage, history, open_replies, shown_message
-from ui.presenting.words import PRIORITIES, STATUSES, Chip, Choices, channel_words, choices
+from ui.presenting.words import PRIORITIES, STATUSES, Chip, Choices, channel_words, choices, signal_chips
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +170,7 @@ def _chips(ticket: Ticket, assignee: str | None) -> list[Chip]:
         chips.append(Chip("Escalated", "bad", title=ticket.escalation_reason or ""))
     if ticket.priority in {"high", "urgent"}:
         chips.append(Chip(f"{PRIORITIES[ticket.priority]} priority", "weak"))
+    chips += signal_chips(ticket.signals)
     if assignee:
         chips.append(Chip(assignee, "line", title="Assigned to"))
     return chips + [Chip(tag, "line") for tag in ticket.tags]

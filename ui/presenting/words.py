@@ -96,6 +96,17 @@ def level_chip(level: str | None, score: float | None) -> Chip | None:
     return Chip(words, tone, number, "Confidence of the draft, 0 to 100")
 
 
+def signal_chips(signals: Mapping[str, Any]) -> list[Chip]:
+    """What the customer's newest words say of mood and urgency."""
+    why = ", ".join(signals.get("reasons", ()))
+    chips: list[Chip] = []
+    if signals.get("sentiment") == "negative":
+        chips.append(Chip("Upset", "weak", title=f"Mood: {why}"))
+    if signals.get("urgency") in {"raised", "high"}:
+        chips.append(Chip("Urgent" if signals["urgency"] == "high" else "Pressing", "weak", title=f"Urgency: {why}"))
+    return chips
+
+
 def initials(name: str) -> str:
     words = [word for word in name.replace("@", " ").replace(".", " ").split() if word[0].isalnum()]
     if not words:

@@ -1,0 +1,58 @@
+"""Signals raise a ticket's priority. They never lower it, and no guard reads them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from desk import events
+from desk.models import Message, Ticket
+from desk.models.tickets import PRIORITIES
+from desk.signals.reading import Signals, read_signals
+
+
+def asked_priority(signals: Signals) -> str:
+    """The priority these signals speak for; `low` when they ask for none."""
+    if signals.urgency == "high":
+        return "urgent" if signals.sentiment == "negative" else "high"
+    if signals.urgency == "raised" or signals.sentiment == "negative":
+        return "high"
+    return "low"
+
+
+def raised(priority: str, signals: Signals, before: str) -> str:
+    """The priority with the signals taken into account: never a lower one.
+
+    `before` is what earlier signals had asked for: what a person has put down again stays down until something new
+    is said.
+    """
+    asked = asked_priority(signals)
+    if PRIORITIES.index(asked) <= PRIORITIES.index(before):
+        return priority
+    return max(priority, asked, key=PRIORITIES.index)
+
+
+async def note_signals(session: AsyncSession, ticket: Ticket, message: Message) -> None:
+    """Read what a customer just wrote, and raise the ticket for it. The ticket must be locked or new."""
+    unanswered = await session.execute(
+        select(func.count()).where(
+            Message.ticket_id == ticket.id,
+            Message.author == "customer",
+            Message.seq < message.seq,
+            Message.sent_at >= ticket.waiting_since,
+        )
+    )
+    hours = 0.0
+    if ticket.waiting_since is not None:
+        hours = (message.sent_at - ticket.waiting_since).total_seconds() / 3600
+    words = message.body if message.seq > 1 else f"{ticket.subject}\n{message.body}"
+    signals = read_signals(words, repeated=unanswered.scalar_one(), waiting_hours=hours)
+    before = str((ticket.signals or {}).get("asked", "low"))
+    priority = raised(ticket.priority or "normal", signals, before)
+    asked = max(before, asked_priority(signals), key=PRIORITIES.index)
+    ticket.signals = {**asdict(signals), "reasons": list(signals.reasons), "asked": asked}
+    if priority != (ticket.priority or "normal"):
+        ticket.priority = priority
+        events.record(session, ticket.id, "priority_raised", priority=priority, reasons=list(signals.reasons))
