@@ -1,6 +1,6 @@
 # make install | run | test | lint | bench      (docs: README.md)
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test lint format bench lock screenshots clean check-machine
+.PHONY: help install install-dev run test lint format bench bench-chat lock screenshots clean check-machine
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,6 +12,7 @@ help:
 	@echo "make test   run the whole test suite"
 	@echo "make lint   types, style, import directions"
 	@echo "make bench  measure, each figure beside its yardstick"
+	@echo "make bench-chat   measure the chat and the FAQs: 20 chats a second, then 10,000 FAQs and 2,000 idle visitors"
 	@echo "make screenshots   take the README's pictures from a desk of their own (FOLDER=... for every page)"
 	@echo "make lock   resolve the dependencies anew"
 
@@ -59,6 +60,10 @@ format: install-dev
 
 bench: install-dev
 	$(BIN)/desk bench
+
+bench-chat: install-dev
+	$(BIN)/python -m tests.connectors.widget.load --faqs 500 --rate 20 --seconds 60
+	$(BIN)/python -m tests.connectors.widget.load --faqs 10000 --idle 2000
 
 screenshots: install-dev
 	$(BIN)/python -m tests.whole.screenshots $(if $(FOLDER),$(FOLDER),docs/pictures --readme)

@@ -10,12 +10,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 if TYPE_CHECKING:
+    from desk.history.account import BacktestAccount
     from desk.installation import Installation
     from desk.measuring.figures import Figure
     from desk.settings import Settings
@@ -67,6 +68,44 @@ async def import_history(
 
     importer = HistoryImporter(installation.database, installation.embedder)
     return await importer.run(tenant_id, read_history(path, refused), done)
+
+
+def explain_backtest(
+    path: Path,
+    progress: BacktestProgress,
+    *,
+    knowledge: Path | None,
+    limit: int | None,
+    risk: float,
+    confidence: float,
+    report: Callable[[BacktestAccount], None],
+) -> dict[str, Any]:
+    """The same JSON as `run_backtest`, and what a report shows beside it.
+
+    Raises InvalidInputError when there is nothing to replay, or no ticket that could be drafted.
+    """
+    from desk.errors import InvalidInputError
+    from learning.backtest.account import AccountTerms, account_of
+    from learning.backtest.run import BacktestOptions, prepare
+    from retrieval.embedding.minilm import MiniLMEmbedder
+
+    prepared = prepare(BacktestOptions(path, knowledge, limit, risk, confidence), progress, MiniLMEmbedder())
+    account = account_of(prepared, AccountTerms(risk, confidence, best=10, worst=20), progress.advanced)
+    if account is None:
+        msg = "No ticket could be drafted: the first 20 of a tenant are only learned from, and a reply must be there."
+        raise InvalidInputError(msg)
+    report(account)
+    return account.figures
+
+
+def write_backtest_report(
+    account: BacktestAccount, target: Path, *, name: str, command: str, left_out: Sequence[str], documents: bool
+) -> None:
+    """One HTML file that needs nothing beside it."""
+    from ui.backtest_report import backtest_report
+
+    page = backtest_report(account, name=name, command=command, left_out=left_out, documents=documents)
+    target.write_text(page, encoding="utf-8")
 
 
 def run_backtest(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -21,9 +22,13 @@ from desk.db.unit_of_work import LIVE_CHANNEL
 
 _log = structlog.get_logger(__name__)
 _LISTEN = sql.SQL("LISTEN {}").format(sql.Identifier(LIVE_CHANNEL))
+PASSING = frozenset({"typing", "seen"})
+"""Kinds of announcements that change nothing on a page that is made anew."""
 _QUEUE_LENGTH = 100
 _RECONNECT_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 _CHECK_SECONDS = 5.0
+_OLDER_SECONDS = 1.0
+"""A page counts as that much older than it says: what it shows was read before it was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,9 @@ class LiveHub:
         self._dsn = dsn
         self._pages: dict[UUID, set[asyncio.Queue[LiveEvent]]] = {}
         """By tenant, or by ticket for those that follow one conversation."""
+        self._changed: dict[UUID, float] = {}
+        """When something was last announced of a tenant, by the monotonic clock."""
+        self._listening_since = float("inf")
         self._listener: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -53,10 +61,19 @@ class LiveHub:
                 await self._listener
 
     @asynccontextmanager
-    async def page(self, tenant_id: UUID) -> AsyncGenerator[asyncio.Queue[LiveEvent]]:
-        """A queue of the tenant's events for one open page; a page too slow to follow is told to refresh."""
+    async def page(self, tenant_id: UUID, age: float | None = None) -> AsyncGenerator[asyncio.Queue[LiveEvent]]:
+        """A queue of the tenant's events for one open page; a page too slow to follow is told to refresh.
+
+        So is one that has been open for `age` seconds, if anything was announced in that time.
+        """
         async with self._queue(tenant_id) as queue:
+            if age is not None and self._may_have_missed(tenant_id, age):
+                _offer(queue, LiveEvent("refresh", {}))
             yield queue
+
+    def _may_have_missed(self, tenant_id: UUID, age: float) -> bool:
+        rendered = time.monotonic() - age - _OLDER_SECONDS
+        return rendered < max(self._listening_since, self._changed.get(tenant_id, rendered))
 
     @asynccontextmanager
     async def ticket(self, ticket_id: UUID) -> AsyncGenerator[asyncio.Queue[LiveEvent]]:
@@ -83,6 +100,7 @@ class LiveHub:
                 async with await psycopg.AsyncConnection.connect(self._dsn, autocommit=True) as connection:
                     await connection.execute(_LISTEN)
                     failures = 0
+                    self._listening_since = time.monotonic()
                     self._tell_all(LiveEvent("refresh", {}))
                     while True:
                         async for notification in connection.notifies(timeout=_CHECK_SECONDS):
@@ -97,6 +115,8 @@ class LiveHub:
     def _received(self, payload: str) -> None:
         message: dict[str, str] = json.loads(payload)
         event, tenant_id = message.pop("event"), UUID(message.pop("tenant"))
+        if event not in PASSING:
+            self._changed[tenant_id] = time.monotonic()
         followed = [tenant_id, UUID(message["ticket"])] if "ticket" in message else [tenant_id]
         for each in followed:
             for queue in self._pages.get(each, ()):

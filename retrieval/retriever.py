@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -77,7 +78,8 @@ class FourSourceRetriever:
             max(question.top_k, CANDIDATES),
             texts,
         )
-        language = question.language or detect_language(question.text)
+        # In a thread: the first call of a process loads the model.
+        language = question.language or await asyncio.to_thread(detect_language, question.text)
         shown = tuple(preferring([hits[item.kind, item.item_id] for item in merged], language))
         finished = time.perf_counter()
         reranking: Reranking | None = None

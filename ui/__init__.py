@@ -13,6 +13,7 @@ from ui.pages.comparing import Comparisons
 from ui.pages.email import Mailboxes
 from ui.pages.faqs import Faqs, OneFaq
 from ui.pages.files import ComposerFiles
+from ui.pages.history import PastTickets
 from ui.pages.knowledge import Knowledge, OneDocument
 from ui.pages.learned import Corrections, Examples
 from ui.pages.live import live
@@ -47,6 +48,7 @@ def page_handlers() -> Sequence[ControllerRouterHandler]:
         ComposerFiles,
         Knowledge,
         OneDocument,
+        PastTickets,
         Faqs,
         OneFaq,
         Examples,

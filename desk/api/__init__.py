@@ -5,6 +5,7 @@ from litestar import Router
 from desk.api.accounts import KeyController, UserController
 from desk.api.attachments import AttachmentController, TicketAttachmentController
 from desk.api.auth import AuthController
+from desk.api.backtests import BacktestController
 from desk.api.certificates import CertificateController, judge_reply
 from desk.api.chat import SessionController, chat
 from desk.api.comparisons import ComparisonController, RegressController
@@ -13,6 +14,7 @@ from desk.api.documents import DocumentController
 from desk.api.drafts import DeliveryController, DraftController
 from desk.api.experiments import ExperimentController
 from desk.api.faqs import FaqController
+from desk.api.gaps import GapController, IndexController, PassagePairController, ProposalController
 from desk.api.inbound import InboundController
 from desk.api.intents import IntentController, set_ticket_intent
 from desk.api.learned import CorrectionController, ExampleController
@@ -48,6 +50,10 @@ def api_router(maximum_upload_bytes: int, maximum_attachment_bytes: int) -> Rout
             ),
             AttachmentController,
             FaqController,
+            GapController,
+            ProposalController,
+            PassagePairController,
+            IndexController,
             search,
             IntentController,
             set_ticket_intent,
@@ -61,6 +67,7 @@ def api_router(maximum_upload_bytes: int, maximum_attachment_bytes: int) -> Rout
             PolicyController,
             CertificateController,
             judge_reply,
+            BacktestController,
             playground,
             usage,
             ConnectionController,

@@ -41,7 +41,8 @@ def _text(path: Path) -> str:
     from desk.errors import InvalidInputError
 
     try:
-        return path.read_text(encoding="utf-8-sig")
+        # Line ends as they stand in the file, so that the spans are places in it.
+        return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         msg = f"{path} is not UTF-8 text"
         raise InvalidInputError(msg) from error

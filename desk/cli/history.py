@@ -100,6 +100,13 @@ class _BacktestBar:
 @click.option("--confidence", type=float, default=0.95, show_default=True, help="How sure the certificate must be.")
 @click.option("--no-learning", is_flag=True, help="Learn from the first tickets only: what does learning bring?")
 @click.option("--json", "target", metavar="OUT", help="Write the figures to a file as JSON; `-` for standard output.")
+@click.option(
+    "--html",
+    "page",
+    metavar="OUT",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write a report with curves, the ten best and the twenty worst drafts; replays without learning, too.",
+)
 def backtest(
     path: Path,
     knowledge: Path | None,
@@ -109,31 +116,51 @@ def backtest(
     *,
     no_learning: bool,
     target: str | None,
+    page: Path | None,
 ) -> None:
     """Replay a ticket history in time order: what would have been drafted, and what could have been sent.
 
     PATH is a history file (one tenant) or a folder with one file a tenant. Sends nothing and leaves nothing.
     """
-    from desk.command_wiring import run_backtest
+    from desk.command_wiring import explain_backtest, run_backtest, write_backtest_report
 
+    if page is not None and no_learning:
+        raise click.UsageError("--html shows both, with learning and without; leave --no-learning out.")
+    asked: dict[str, Any] = {"knowledge": knowledge, "limit": limit, "risk": risk, "confidence": confidence}
     with progress_bar() as bar:
         shown = _BacktestBar(bar)
-        report = run_backtest(
-            path,
-            shown,
-            knowledge=knowledge,
-            limit=limit,
-            risk=risk,
-            confidence=confidence,
-            learning=not no_learning,
-        )
+        if page is None:
+            report = run_backtest(path, shown, **asked, learning=not no_learning)
+        else:
+            command = _command(path, asked)
+            report = explain_backtest(
+                path,
+                shown,
+                **asked,
+                report=lambda account: write_backtest_report(
+                    account,
+                    page,
+                    name=path.name,
+                    command=command,
+                    left_out=shown.refused,
+                    documents=knowledge is not None,
+                ),
+            )
     for refused in shown.refused:
         click.echo(f"Left out: {refused}", err=True)
     if target is not None:
         write_json(report, target)
     if target != "-":
         click.echo(_summary(report))
+        if page is not None:
+            click.echo(f"The report is in {page}.")
     sys.stdout.flush()
+
+
+def _command(path: Path, asked: dict[str, Any]) -> str:
+    """What was asked for, without the folders of this machine."""
+    given = [f"--{name} {value.name if isinstance(value, Path) else value}" for name, value in asked.items() if value]
+    return " ".join(["desk backtest", path.name, *given])
 
 
 def _summary(report: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """The demo's texts as they lie in `content/`: a folder for each tenant, `global` for what belongs to none.
 
 A tenant's folder holds `tenant.toml` (names, people, customers), `knowledge/<category>/*.md`,
-`tickets/<intent>.toml` and perhaps `faqs.toml` and `chats.toml`.
+`tickets/<intent>.toml` and perhaps `faqs.toml`, `chats.toml` and `history.toml`.
 """
 
 from __future__ import annotations
@@ -130,6 +130,25 @@ class DemoChat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: str | None = None
 
 
+class AnswerInPerson(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    question: str
+    answer: str
+
+
+class DemoHistory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the tickets of an earlier desk are made of."""
+
+    tickets: int
+    without_answer: float
+    """Share of them that nobody answered."""
+    answered_in_person: float
+    """Share whose reply no other ticket got."""
+    openings: tuple[str, ...]
+    details: tuple[str, ...]
+    closings: tuple[str, ...]
+    in_person: tuple[AnswerInPerson, ...]
+
+
 class _ChatFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chats: tuple[DemoChat, ...]
 
@@ -158,6 +177,12 @@ def load_chats(folder: str) -> tuple[DemoChat, ...]:
     file = _CONTENT / folder / "chats.toml"
     chats = msgspec.toml.decode(file.read_bytes(), type=_ChatFile).chats if file.is_file() else ()
     return tuple(sorted(chats, key=lambda chat: -duration(chat.age)))
+
+
+def load_history(folder: str) -> DemoHistory | None:
+    """None for a tenant that had no desk before."""
+    file = _CONTENT / folder / "history.toml"
+    return msgspec.toml.decode(file.read_bytes(), type=DemoHistory) if file.is_file() else None
 
 
 def load_articles(folder: str, help_host: str = "") -> list[Upload]:

@@ -38,10 +38,12 @@ from desk.demo.content import (
     load_tenant,
     load_tickets,
 )
+from desk.demo.history import FILE_NAME, old_tickets
 from desk.demo.logins import Login, hand_out, is_seeded, make_logins
 from desk.demo.story import StoryDesk, take
 from desk.drafting.prompts import activate, active_prompt, add_version, duplicate, text_of
 from desk.faqs import FaqText, checked_text, embed_wordings, faq_of_question, store_faq
+from desk.history.imports import list_imports, upload_history
 from desk.installation import Installation
 from desk.knowledge import Upload, take_in
 from desk.models import GLOBAL_TENANT_ID, Connection, DocumentVersion, PromptVersion
@@ -90,6 +92,7 @@ async def seed_demo(installation: Installation) -> None:
                 await story.chat(chat)
         owner = logins[TENANT_FOLDERS[0]]["owner"].actor
         await _write_prompts(database, owner)
+        await _bring_history(installation, database, TENANT_FOLDERS[0], owner)
         await hand_out(
             database,
             ids[TENANT_FOLDERS[0]],
@@ -112,6 +115,19 @@ async def _write_faqs(installation: Installation, database: Database, folder: st
         for text in texts:
             if await faq_of_question(session, text.question) is None:
                 await store_faq(session, author, None, text, vectors, installation.embedder.model)
+
+
+async def _bring_history(installation: Installation, database: Database, folder: str, author: Actor) -> None:
+    """The tickets of an earlier desk, as if somebody had uploaded them; a worker takes them in and replays them."""
+    async with database.transaction(author.scope) as session:
+        if (await list_imports(session, limit=1, offset=0)).total:
+            return
+    raw = old_tickets(folder, installation.clock.now())
+    if raw is not None:
+        maximum = installation.settings.maximum_upload_bytes
+        await upload_history(
+            database, installation.storage, author, FILE_NAME, raw, then_backtest=True, maximum_bytes=maximum
+        )
 
 
 async def _write_prompts(database: Database, author: Actor) -> None:

@@ -94,12 +94,12 @@ def _source(draft_id: UUID, ordinal: int, hit: Hit, *, used: bool) -> DraftSourc
     )
 
 
-def model_calls(draft_id: UUID | None, attempts: tuple[ModelAttempt, ...]) -> list[ModelCall]:
+def model_calls(draft_id: UUID | None, attempts: tuple[ModelAttempt, ...], purpose: str = "draft") -> list[ModelCall]:
     """Ledger rows: every attempt is paid for, also the failed ones."""
     return [
         ModelCall(
             draft_id=draft_id,
-            purpose="draft",
+            purpose=purpose,
             provider=attempt.provider,
             model=attempt.model,
             outcome=attempt.outcome,

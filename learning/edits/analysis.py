@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,8 +25,13 @@ from .vocabulary import vocabulary
 EXAMPLE_SIMILARITY = 0.70
 REWORDED = 0.15
 """Share of the draft's telling words that may be reworded in a reply that is still the draft."""
+LARGEST_TABLE = 10**10
+"""Characters times characters up to which the distance counts characters; files beyond count words and white space."""
 FEW_WORDS = 2
 """Telling words that may always be added to it: "use port 587 instead"."""
+
+
+_PIECES = re.compile(r"\w+|\s+|\W")
 
 
 @dataclass(frozen=True)
@@ -85,10 +92,12 @@ def _read(text: str) -> _Text:
 
 def _similarity(before: _Text, after: _Text) -> float:
     one, two = (
-        "".join(side.text[start:end] for start, end in side.envelope.body).replace("\r\n", "\n").strip().lower()
+        _plain_lines("".join(side.text[start:end] for start, end in side.envelope.body)).strip().lower()
         for side in (before, after)
     )
-    return Levenshtein.normalized_similarity(one, two)
+    if len(one) * len(two) <= LARGEST_TABLE:
+        return Levenshtein.normalized_similarity(one, two)
+    return Levenshtein.normalized_similarity(_PIECES.findall(one), _PIECES.findall(two))
 
 
 def _kept(before: _Text, found: Iterable[Difference]) -> bool:
@@ -114,13 +123,12 @@ def _differences(before: _Text, after: _Text) -> list[Difference]:
         alignment = align(before.statements, after.statements)
         found.extend(_inside(before, after, alignment))
         found.extend(moved(before.statements, after.statements, alignment))
-        found.extend(
-            _whole(before.statements[b], "step_removed", _place(after, b, alignment)) for b in alignment.removed
-        )
-        found.extend(
-            _turned(_whole(after.statements[a], "step_removed", _place_before(before, a, alignment)))
-            for a in alignment.added
-        )
+        there = dict(alignment.same) | {group.before[-1]: group.after[-1] for group in alignment.groups}
+        back = {a: b for b, a in alignment.same} | {group.after[-1]: group.before[-1] for group in alignment.groups}
+        for b, place in _places(after, there, alignment.removed):
+            found.append(_whole(before.statements[b], "step_removed", place))
+        for a, place in _places(before, back, alignment.added):
+            found.append(_turned(_whole(after.statements[a], "step_removed", place)))
     found.extend(_layout(before, after, alignment))
     return found
 
@@ -130,11 +138,18 @@ def _around(before: _Text, after: _Text) -> Iterable[Difference]:
     one, two = before.envelope, after.envelope
     for span, other in ((one.greeting, two.greeting), (one.signature, two.signature)):
         mine, theirs = _stripped(before.text, span), _stripped(after.text, other)
-        if before.text[slice(*mine)] != after.text[slice(*theirs)]:
+        if _plain_lines(before.text[slice(*mine)]) != _plain_lines(after.text[slice(*theirs)]):
             yield Difference("greeting", mine, theirs, meaning=False)
-    quoted = ["".join(side.text[a:b] for a, b in side.envelope.quoted).strip() for side in (before, after)]
+    quoted = [
+        _plain_lines("".join(side.text[a:b] for a, b in side.envelope.quoted)).strip() for side in (before, after)
+    ]
     if quoted[0] != quoted[1]:
         yield Difference("formatting", _outer(before), _outer(after), meaning=False)
+
+
+def _plain_lines(text: str) -> str:
+    """How the lines end says nothing."""
+    return text.replace("\r\n", "\n")
 
 
 def _outer(side: _Text) -> Span:
@@ -190,24 +205,14 @@ def _whole(statement: Statement, kind: str, place: int) -> Difference:
     return Difference("promise" if reading.promises else kind, statement.span, (place, place), meaning=True)
 
 
-def _place(after: _Text, index: int, alignment: Alignment) -> int:
-    """Where a removed statement would stand in the sent text: behind what stands before it in the draft."""
-    partner = dict(alignment.same) | {group.before[-1]: group.after[-1] for group in alignment.groups}
-    return _behind(after, partner, index)
-
-
-def _place_before(before: _Text, index: int, alignment: Alignment) -> int:
-    partner = {a: b for b, a in alignment.same} | {group.after[-1]: group.before[-1] for group in alignment.groups}
-    return _behind(before, partner, index)
-
-
-def _behind(other: _Text, partner: dict[int, int], index: int) -> int:
-    while index > 0:
-        index -= 1
-        if index in partner:
-            return other.statements[partner[index]].end
+def _places(other: _Text, partner: dict[int, int], left: Iterable[int]) -> Iterable[tuple[int, int]]:
+    """Where a statement without a partner would stand in the other text: behind what stands before it in its own."""
     body = other.envelope.body
-    return body[0][0] if body else other.envelope.greeting[1]
+    start = body[0][0] if body else other.envelope.greeting[1]
+    known = sorted(partner)
+    for index in left:
+        before = bisect_left(known, index)
+        yield index, other.statements[partner[known[before - 1]]].end if before else start
 
 
 def _layout(before: _Text, after: _Text, alignment: Alignment) -> Iterable[Difference]:
@@ -218,5 +223,5 @@ def _layout(before: _Text, after: _Text, alignment: Alignment) -> Iterable[Diffe
         start = before.statements[b - 1].end if b and ends.get(b - 1) == a - 1 else before.statements[b].start
         other = after.statements[a - 1].end if b and ends.get(b - 1) == a - 1 else after.statements[a].start
         one, two = (start, before.statements[b].body_start), (other, after.statements[a].body_start)
-        if before.text[slice(*one)].split(" ") != after.text[slice(*two)].split(" "):
+        if _plain_lines(before.text[slice(*one)]).split(" ") != _plain_lines(after.text[slice(*two)]).split(" "):
             yield Difference("formatting", one, two, meaning=False)

@@ -45,7 +45,7 @@ class Statement:
     _reading: Reading | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.raw = self.text[self.body_start : self.end]
+        self.raw = self.text[self.body_start : self.end].replace("\r\n", "\n")
 
     @property
     def tokens(self) -> list[Token]:

@@ -90,7 +90,7 @@ def load_formats() -> None:
 _SAMPLES: Final = {
     Recognised.MARKDOWN: b"# Title\n\nText\n\n| a | b |\n| - | - |\n| c | d |\n",
     Recognised.HTML: b"<html lang=en><p>Text</p></html>",
-    Recognised.TEXT: b"Text",
+    Recognised.TEXT: b"A text that is long enough for its language to be told.",
     Recognised.MAIL: b"Subject: Title\nContent-Type: text/plain; charset=utf-8\n\nText\n",
 }
 

@@ -18,13 +18,29 @@ _PROMISE = re.compile(
 _COURTESY = re.compile(r"\b(?:help|assist|look|happy|glad|helfen|aider|ayudar\w*)\b", re.IGNORECASE)
 _LANGUAGE_CODE = re.compile(r"[a-z]{2}")
 _LANGUAGE_NAMES = {
+    "bg": "Bulgarian",
+    "cs": "Czech",
+    "da": "Danish",
     "de": "German",
+    "el": "Greek",
     "en": "English",
     "es": "Spanish",
+    "fi": "Finnish",
     "fr": "French",
+    "hr": "Croatian",
+    "hu": "Hungarian",
     "it": "Italian",
     "nl": "Dutch",
+    "no": "Norwegian",
+    "pl": "Polish",
     "pt": "Portuguese",
+    "ro": "Romanian",
+    "ru": "Russian",
+    "sk": "Slovak",
+    "sl": "Slovenian",
+    "sv": "Swedish",
+    "tr": "Turkish",
+    "uk": "Ukrainian",
 }
 _LEAK = re.compile(
     r"\bas an ai\b|\blanguage model\b|\bsystem prompt\b|\bmy instructions\b|\bignore (?:all |the )?previous\b"

@@ -207,7 +207,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="desk-load-") as folder:
         desk = DeskProcess(Path(folder), {"DESK_TRUSTED_PROXIES": "127.0.0.1"})
         try:
-            desk.start()
+            desk.start(600)
             begun = time.monotonic()
             key, widget = prepared(desk, arguments.faqs)
             seconds = time.monotonic() - begun

@@ -26,7 +26,7 @@ BODIES: dict[str, Any] = {
     "/api/v1/deliveries/{delivery_id}/resolve": {"as": "sent"},
     "/api/v1/users/{user_id}": {"role": "agent"},
 }
-WITHOUT_BODY = ("cancel", "close", "reindex", "duplicate", "activate", "signing-secret")
+WITHOUT_BODY = ("cancel", "close", "reindex", "duplicate", "activate", "signing-secret", "stop")
 
 
 class Route(NamedTuple):

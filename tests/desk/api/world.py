@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import func, select, update
 
 from desk.db.leases import claim
 from desk.installation import Installation
-from desk.models import Connection, Delivery, InboxEntry, Review
+from desk.models import Backtest, Connection, Delivery, InboxEntry, Review
 from desk.work import duties
 from tests.desk.conftest import Client, Person
 
@@ -100,6 +101,7 @@ async def build_world(client: Client, installation: Installation, owner: Person)
         "draft_id": ticket["current_draft"]["id"],
         "delivery_id": sent["delivery"]["id"],
         "document_id": document["id"],
+        "backtest_id": str(await _backtest(installation, owner)),
         "example_id": (await call(client, owner, "GET", "/examples"))["items"][0]["id"],
         "correction_id": (await call(client, owner, "GET", "/corrections"))["items"][0]["id"],
         "faq_id": (await call(client, owner, "POST", "/faqs", json={"question": "Why?", "answer": "So."}))["id"],
@@ -112,6 +114,15 @@ async def build_world(client: Client, installation: Installation, owner: Person)
         "key_id": (await call(client, owner, "POST", "/keys", json={"name": "k"}))["id"],
     }
     return World(ids, await call(client, owner, "GET", f"/tickets/{ticket['id']}"))
+
+
+async def _backtest(installation: Installation, person: Person) -> UUID:
+    """One that was stopped."""
+    async with installation.database.transaction(person.actor.scope) as session:
+        row = Backtest(asked_by=person.email, most_tickets=1, risk=0.05, confidence=0.95, state="stopped")
+        session.add(row)
+        await session.flush()
+    return row.id
 
 
 _REPLY = {"from": "agent", "body": "Please use the Forgot password link on the login page."}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,26 @@ def test_backtest_prints_the_figures_and_needs_no_database(tmp_path: Path) -> No
     summary = desk.run("backtest", str(file), "--limit", "22", "--json", str(out)).stdout
     assert json.loads(out.read_text(encoding="utf-8"))["drafted"] == 2
     assert "2 drafted" in summary
+
+
+def test_the_report_stands_alone_and_says_the_same(tmp_path: Path) -> None:
+    file, page = tmp_path / "shop.jsonl", tmp_path / "report.html"
+    asked = "<script>alert(1)</script> where is my invoice?"
+    lines = [json.dumps({**_ticket(number), "body": asked}) for number in range(25)]
+    lines.append("{broken")
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    desk = Command({"DESK_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"})
+    printed = json.loads(desk.run("backtest", str(file), "--html", str(page), "--json", "-").stdout)
+    html = page.read_text(encoding="utf-8")
+    assert printed["drafted"] == 5
+    assert "Of 5 tickets, Draftdesk would have drafted 5" in html
+    assert html.count("<polyline") >= 6
+    assert "shop.jsonl, line 26" in html
+    assert "&lt;script&gt;" in html
+    assert not re.search(r"<script|<link|<img|src=|url\(|https?://", html)
+    assert str(tmp_path) not in html
+    refused = desk.run("backtest", str(file), "--html", str(page), "--no-learning")
+    assert (refused.exit_code, "leave --no-learning out" in refused.output) == (2, True)
 
 
 def _ticket(number: int) -> dict[str, Any]:

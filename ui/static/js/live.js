@@ -14,7 +14,8 @@ const tell = (name) => document.body.dispatchEvent(new Event(name));
 function connect() {
   clearTimeout(retry);
   if (stream || document.hidden) return;
-  stream = new EventSource(address);
+  // How old the page is: what changed since it was made and before the stream was open, the desk tells as a refresh.
+  stream = new EventSource(wasOpen ? address : `${address}?age=${(performance.now() / 1000).toFixed(1)}`);
   stream.addEventListener("ready", () => {
     failures = 0;
     document.getElementById("offline").hidden = true;
@@ -28,6 +29,7 @@ function connect() {
   stream.addEventListener("typing", (event) => document.body.dispatchEvent(new CustomEvent("desk-typing", { detail: event.data })));
   stream.addEventListener("document", () => tell("desk-document"));
   stream.addEventListener("faq", () => tell("desk-faq"));
+  stream.addEventListener("history", () => tell("desk-history"));
   stream.addEventListener("error", lost);
 }
 
@@ -36,6 +38,7 @@ function catchUp() {
   tell("desk-refresh");
   tell("desk-document");
   tell("desk-faq");
+  tell("desk-history");
 }
 
 function disconnect() {
