@@ -15,6 +15,9 @@ from .vocabulary import vocabulary
 SIGNATURE_LINES = 8
 """A sign-off with more lines than this after it belongs to the text."""
 SIGNATURE_LINE_LENGTH = 80
+SENTENCE_WORDS = 6
+SENTENCE_JOINTS = 2
+"""A line of so many words, so many of them function words, that ends like a sentence is one."""
 SIGN_OFF_WORDS = 8
 """Words of the wish a name may stand below."""
 NAME_WORDS = 5
@@ -33,6 +36,7 @@ _QUOTE_HEADER = re.compile(
     )[ \t]*\r?$""",
     re.VERBOSE | re.IGNORECASE,
 )
+_DIGIT = re.compile(r"\d")
 _SENTENCE_END = re.compile(r"[.!?]\s+")
 _NAME_END = re.compile(r"[,!:;\u2013\u2014\n]|\.(?=\s|$)|\s-\s")
 _NAME_WORDS = frozenset({"dear", "good", "lieber", "liebe", "cher", "estimado", "estimada", "bonjour", "hello", "hi"})
@@ -149,7 +153,7 @@ def _signature_start(text: str, kept: list[Span]) -> int:
         if _DELIMITER.match(line):
             return start
         seen += 1
-        if seen > SIGNATURE_LINES or len(bare) > SIGNATURE_LINE_LENGTH:
+        if seen > SIGNATURE_LINES or len(bare) > SIGNATURE_LINE_LENGTH or _tells(bare):
             break
         words = " ".join(_WORD.findall(bare)).casefold()
         if words in vocabulary().sign_offs or (seen == 1 and _is_closing_name(text, start, bare)):
@@ -157,6 +161,15 @@ def _signature_start(text: str, kept: list[Span]) -> int:
         elif seen == 1 and (inline := _inline_sign_off(bare)):
             found = start + line.index(bare) + inline
     return found
+
+
+def _tells(line: str) -> bool:
+    """Whether a line is a sentence, wherever it stands: "Tom. It costs 25 EUR and takes 3 days." below a sign-off."""
+    if line[-1] not in ".!?":
+        return False
+    words = [word.casefold() for word in _WORD.findall(line)]
+    joining = sum(1 for word in words if word in vocabulary().function_words)
+    return joining >= SENTENCE_JOINTS if len(words) >= SENTENCE_WORDS else bool(joining and _DIGIT.search(line))
 
 
 def _is_closing_name(text: str, start: int, line: str) -> bool:

@@ -190,3 +190,11 @@ def test_a_name_below_a_closing_wish_is_a_signature() -> None:
     analysis = analyse("The box is ready.", "The box is ready.\n\nSee you soon!\nMia from Acme")
     assert (analysis.verdict, analysis.similarity > 0.5) == ("example", True)
     assert {c.kind for c in analysis.changes} == {"tone", "greeting"}
+
+
+def test_a_fact_written_behind_or_below_the_signature_is_still_told() -> None:
+    draft = "The box is ready.\n\nKind regards,\nTom"
+    for added in (" It costs 25 EUR.", "\nP.S. You cannot return it to any of our shops.", "\n\nIt takes 3 days."):
+        analysis = analyse(draft, draft + added)
+        assert (analysis.verdict, analysis.meaning_changed) == ("correction", True), added
+    assert analyse(draft, draft + "\nAcme Support, Main St. 5, 10115 Berlin").verdict == "example"
