@@ -17,6 +17,7 @@ import numpy as np
 from desk.errors import ModelUnavailableError
 from desk.ports import ChatModels, ChatRequest, ChatTurn, Embedder, Hit, Reranker, Reranking, SourceWeights
 from desk.sentences import sentence_spans
+from retrieval.merge import preferring
 
 CANDIDATES = 20
 """Hits that are looked at again: enough to bring up what came a page too low, few enough for one model call."""
@@ -37,10 +38,17 @@ class RerankingStage:
     """Hits of less relevance are dropped; 0 keeps all."""
 
     async def apply(
-        self, tenant_id: UUID, question: str, hits: Sequence[Hit], weights: SourceWeights, top_k: int
+        self,
+        tenant_id: UUID,
+        question: str,
+        hits: Sequence[Hit],
+        weights: SourceWeights,
+        top_k: int,
+        language: str = "",
     ) -> tuple[tuple[Hit, ...], Reranking]:
         """The best `top_k` of `hits` in their new order, and what happened.
 
+        Of two that fit about equally the one in `language` comes first here too.
         When the reranker cannot say, the first order stays and the record has the reason.
         """
         looked_at = hits[:CANDIDATES]
@@ -57,8 +65,8 @@ class RerankingStage:
             for hit, grade in zip(looked_at, grades, strict=True)
         ]
         kept = [hit for hit in graded if (hit.relevance or 0.0) >= self.threshold]
-        ordered = sorted(kept, key=lambda hit: -hit.weighted_score)
-        moved = sum(before is not after for before, after in zip(kept, ordered, strict=True))
+        ordered = sorted(preferring(kept, language), key=lambda hit: -hit.weighted_score)
+        moved = sum(before.item_id != after.item_id for before, after in zip(kept, ordered, strict=True))
         record = Reranking(self.reranker.name, self.threshold, len(graded), len(graded) - len(kept), moved)
         return tuple(ordered[:top_k]), record
 

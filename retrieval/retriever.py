@@ -84,7 +84,9 @@ class FourSourceRetriever:
         finished = time.perf_counter()
         reranking: Reranking | None = None
         if self._reranking is not None:
-            shown, reranking = await self._reranking.apply(question.tenant_id, text, shown, weights, question.top_k)
+            shown, reranking = await self._reranking.apply(
+                question.tenant_id, text, shown, weights, question.top_k, language
+            )
         shown = shown[: question.top_k]
         reranked = time.perf_counter()
         return Evidence(

@@ -3,7 +3,7 @@
 FOLDER holds `faq.jsonl` with {"id", "question"} and `queries.jsonl` with {"query", "faq_id"}. Questions about other
 things come from JSON Lines files given as --unrelated, with a `text`, `subject` or `query` in every line.
 
-    python -m retrieval.benchmarks.faq FOLDER [--unrelated FILE ...] [--size 10000] [--json]
+    python -m retrieval.benchmarks.faq FOLDER [--unrelated FILE ...] [--size 10000] [--alternatives] [--json]
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from retrieval.benchmarks.faq_answers import (
     without_their_faq,
 )
 from retrieval.benchmarks.faq_speed import Timed, time_search
+from retrieval.benchmarks.fusions import alternatives
 from retrieval.benchmarks.ranking import Search, Task, embed_with_progress, item_ids, measure, report
 from retrieval.embedding.minilm import MiniLMEmbedder
 from retrieval.faq.index import FaqIndex
@@ -50,13 +51,17 @@ _DEPTH = 50
     help="Questions no FAQ in FOLDER answers; several times for several files.",
 )
 @click.option("--size", type=click.IntRange(min=100), default=10_000, show_default=True, help="FAQs for the timing.")
+@click.option("--alternatives", "with_alternatives", is_flag=True, help="Other fusions beside the product's own.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def main(folder: Path, unrelated: Sequence[Path], size: int, *, as_json: bool) -> None:
+def main(folder: Path, unrelated: Sequence[Path], size: int, *, with_alternatives: bool, as_json: bool) -> None:
     """Search the FAQ questions in FOLDER with the queries beside them."""
     faqs, queries = _faqs(folder)
     foreign = _unrelated(unrelated)
     task = Task("query to FAQ", faqs.texts, faqs.faqs, queries.texts, queries.faqs)
-    report(measure(task, faqs.vectors, queries.vectors, {"lane": _lane(task, faqs.vectors)}), as_json=as_json)
+    further = {"lane": _lane(task, faqs.vectors)}
+    if with_alternatives:
+        further |= alternatives(task, faqs.vectors)
+    report(measure(task, faqs.vectors, queries.vectors, further), as_json=as_json)
     if len(faqs.texts) > 1:
         _report_answers(faqs, queries, foreign, as_json=as_json)
     timed = time_search(faqs, queries, size)

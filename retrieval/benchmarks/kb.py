@@ -1,9 +1,10 @@
 """Measures search over a folder of Markdown documents: does a title find its article, a heading its section?
 
 Titles and headings are taken out of the texts that are searched, so the question is never simply there. With
---headings they stay in, as they do when a document is taken in, for every one of the searches.
+--headings they stay in, as they do when a document is taken in, for every one of the searches. --alternatives adds
+other ways to bring words and vectors together, --rerank the embedding reranker.
 
-    python -m retrieval.benchmarks.kb FOLDER [--articles 150] [--headings] [--json]
+    python -m retrieval.benchmarks.kb FOLDER [--articles 150] [--headings] [--alternatives] [--rerank] [--json]
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from pathlib import Path
 
 import click
 
+from retrieval.benchmarks.fusions import alternatives
 from retrieval.benchmarks.ranking import Task, embed_with_progress, measure, report
+from retrieval.benchmarks.second_look import reranked
 
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _FRONT_TITLE = re.compile(r"^title:\s*[\"']?(.+?)[\"']?\s*$", re.MULTILINE)
@@ -50,8 +53,12 @@ class Section:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--articles", type=click.IntRange(min=1), help="Read only so many articles, in the order of their paths.")
 @click.option("--headings", "with_headings", is_flag=True, help="Leave title and heading above every text.")
+@click.option("--alternatives", "with_alternatives", is_flag=True, help="Other fusions beside the product's own.")
+@click.option("--rerank", is_flag=True, help="The embedding reranker too; embeds every sentence that is found.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def main(folder: Path, articles: int | None, *, with_headings: bool, as_json: bool) -> None:
+def main(
+    folder: Path, articles: int | None, *, with_headings: bool, with_alternatives: bool, rerank: bool, as_json: bool
+) -> None:
     """Search the Markdown documents in FOLDER by their titles and headings."""
     paths = sorted(folder.rglob("*.md"))[:articles]
     sections = [section for path in paths for section in _sections(path.relative_to(folder), path)]
@@ -81,9 +88,14 @@ def main(folder: Path, articles: int | None, *, with_headings: bool, as_json: bo
         ),
     ]
     text_vectors = embed_with_progress(texts, f"Embedding {len(texts)} texts")
+    documents = [section.article for section, _ in chunks]
     for task in tasks:
-        if task.questions:
-            report(measure(task, text_vectors, embed_with_progress(task.questions, task.name)), as_json=as_json)
+        if not task.questions:
+            continue
+        further = alternatives(task, text_vectors, documents) if with_alternatives else {}
+        if rerank:
+            further["reranked"] = reranked(task, text_vectors)
+        report(measure(task, text_vectors, embed_with_progress(task.questions, task.name), further), as_json=as_json)
 
 
 def _sections(name: Path, path: Path) -> Iterator[Section]:

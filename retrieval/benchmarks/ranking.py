@@ -20,7 +20,7 @@ from retrieval.lexical import LexicalIndex
 from retrieval.source_index import SourceIndex
 from retrieval.vectors import VectorArena
 
-_DEPTH = 50
+DEPTH = 50
 """Texts looked at for one question; several may belong to the same group."""
 _CUT = 10
 _EMBEDDED_TOGETHER = 64
@@ -71,23 +71,30 @@ def item_ids(task: Task) -> list[UUID]:
     return [UUID(int=number + 1) for number in range(len(task.texts))]
 
 
+def index_of(task: Task, text_vectors: Vectors) -> SourceIndex:
+    """The product's own index of the task's texts."""
+    index = SourceIndex(text_vectors.shape[1])
+    headings = task.headings or [()] * len(task.texts)
+    for item_id, text, vector, above in zip(item_ids(task), task.texts, text_vectors, headings, strict=True):
+        index.upsert(item_id, text, vector, above)
+    return index
+
+
 def measure(
     task: Task, text_vectors: Vectors, question_vectors: Vectors, further: Mapping[str, Search] | None = None
 ) -> list[Measured]:
     """Words alone (BM25), vectors alone, both, and `further` searches, each over the same texts and questions."""
     ids = item_ids(task)
     words, vectors = LexicalIndex(), VectorArena(text_vectors.shape[1])
-    both = SourceIndex(text_vectors.shape[1])
-    headings = task.headings or [()] * len(ids)
-    for item_id, text, vector, above in zip(ids, task.texts, text_vectors, headings, strict=True):
+    for item_id, text, vector in zip(ids, task.texts, text_vectors, strict=True):
         words.add(item_id, text)
         vectors.upsert(item_id, vector)
-        both.upsert(item_id, text, vector, above)
+    both = index_of(task, text_vectors)
     group_of = dict(zip(ids, task.groups, strict=True))
     searches: dict[str, Search] = {
-        "words": lambda text, _: [item_id for item_id, _ in words.search(text, _DEPTH)],
-        "vectors": lambda _, vector: [item_id for item_id, _ in vectors.search(vector, _DEPTH)],
-        "both": lambda text, vector: [found.item_id for found in both.search(text, vector, _DEPTH)],
+        "words": lambda text, _: [item_id for item_id, _ in words.search(text, DEPTH)],
+        "vectors": lambda _, vector: [item_id for item_id, _ in vectors.search(vector, DEPTH)],
+        "both": lambda text, vector: [found.item_id for found in both.search(text, vector, DEPTH)],
         **(further or {}),
     }
     return [_measured(task, name, search, group_of, question_vectors) for name, search in searches.items()]
@@ -100,7 +107,7 @@ def report(results: Sequence[Measured], *, as_json: bool) -> None:
             click.echo(json.dumps(asdict(one)))
         else:
             click.echo(
-                f"{one.task:<20} {one.search:<8} first hit {one.first_hit:.3f}  nDCG@10 {one.ndcg_at_10:.4f}  "
+                f"{one.task:<20} {one.search:<13} first hit {one.first_hit:.3f}  nDCG@10 {one.ndcg_at_10:.4f}  "
                 f"{one.milliseconds:6.2f} ms  ({one.questions} questions)"
             )
 

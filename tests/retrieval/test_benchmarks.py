@@ -48,6 +48,11 @@ def test_knowledge_base(tmp_path: Path):
     }
     both = found["heading to section", "both"]
     assert (both.questions, both.first_hit, both.ndcg_at_10) == (2, 1.0, 1.0)
+    options = ["--alternatives", "--rerank", "--json"]
+    further = results(CliRunner().invoke(kb.main, [str(tmp_path), *options]).stdout)
+    same = further["heading to section", "lift 0.3"]
+    assert (same.first_hit, same.ndcg_at_10) == (both.first_hit, both.ndcg_at_10)
+    assert {"ranks", "document 0.25", "feedback 0.2", "reranked"} <= {search for _, search in further}
 
 
 def test_questions_and_a_missing_file(tmp_path: Path):
@@ -63,7 +68,7 @@ def test_questions_and_a_missing_file(tmp_path: Path):
     run = CliRunner().invoke(faq.main, [str(tmp_path), *options])
     assert run.exit_code == 0, run.output
     for search in ("both", "lane"):
-        assert f"{search}     first hit 1.000" in run.output
+        assert f"{search}          first hit 1.000" in run.output
     assert "unrelated     sent    0, wrong 0" in run.output
     assert "100 FAQs: search p50" in run.output
     lines = CliRunner().invoke(faq.main, [str(tmp_path), "--size", "100", "--json"]).stdout.splitlines()

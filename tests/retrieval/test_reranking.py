@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import numpy as np
@@ -61,6 +62,12 @@ async def test_the_weights_of_the_sources_keep_their_say() -> None:
     kept, _ = await RerankingStage(Graded(0.9, 0.5), 0).apply(TENANT, "how?", hits, weights, 8)
     assert [one.item_id.int for one in kept] == [2, 1]
     assert kept[0].weighted_score == pytest.approx(0.45)
+
+
+async def test_of_passages_that_fit_about_equally_the_customer_still_gets_one_she_can_read() -> None:
+    hits = [replace(hit(1), language="en"), replace(hit(2), language="de"), replace(hit(3), language="en")]
+    kept, _ = await RerankingStage(Graded(0.8, 0.75, 0.95), 0).apply(TENANT, "wie?", hits, EVEN, 8, "de")
+    assert [one.item_id.int for one in kept] == [3, 2, 1], "a clearly better one in another language stays ahead"
 
 
 async def test_only_as_many_as_are_wanted_are_kept_of_more_that_are_read() -> None:
