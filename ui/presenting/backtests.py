@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from uuid import UUID
 
 from desk.history.account import BacktestAccount, DraftBesideReply, SentAtRisk, TenantAccount
 from desk.models import Backtest, HistoryImport
 from ui.presenting.plots import Plot, percent, plots_of
-from ui.presenting.texts import DifferencePiece, word_difference
 from ui.presenting.words import SOURCE_KINDS, WRITERS, Chip, counted
 
 _STAGES = {
@@ -70,7 +70,6 @@ class ShownDraft:
     question: str
     draft: str
     reply: str
-    difference: Sequence[DifferencePiece]
     sources: Sequence[ShownSource]
     why: str
 
@@ -168,7 +167,7 @@ def shown_account(
         plots=plots_of(account),
         sending=[_sending(one) for one in account.sending],
         sending_words=f"How sure the certificate has to be: {percent(chosen['confidence'])}. Wrong means that the "
-        "reply really sent was less than 70 % alike.",
+        f"reply really sent was less than 70 % alike.{_less_for_more(account.sending)}",
         tenants=[_tenant(one) for one in account.tenants] if len(account.tenants) > 1 else (),
         best=[_draft(one, address) for one in account.best],
         worst=[_draft(one, address) for one in account.worst[:shown]],
@@ -242,6 +241,16 @@ def _sent_words(account: BacktestAccount) -> str:
     )
 
 
+def _less_for_more(sending: Sequence[SentAtRisk]) -> str:
+    """Said where it would puzzle people."""
+    if all(later.sent >= earlier.sent for earlier, later in pairwise(sending)):
+        return ""
+    return (
+        " Accepting more risk can send less: the first certificate comes earlier and with a higher bar, and replies "
+        "that go out by themselves teach nothing that would lower it."
+    )
+
+
 def _sending(one: SentAtRisk) -> ShownSending:
     wrong = f"{one.errors:,} ({percent(one.errors / one.sent)})" if one.sent else "none"
     return ShownSending(percent(one.risk), f"{one.sent:,}", percent(one.coverage), wrong)
@@ -272,7 +281,6 @@ def _draft(one: DraftBesideReply, address: Callable[[str], str]) -> ShownDraft:
         question=one.question,
         draft=one.draft,
         reply=one.reply,
-        difference=word_difference(one.draft, one.reply),
         sources=[
             ShownSource(
                 title=source.title,

@@ -37,8 +37,6 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    name: str
-    """For ids on the page."""
     title: str
     summary: str
     """What the picture says, in words."""
@@ -74,7 +72,6 @@ def over_time_plot(stretches: Sequence[Stretch]) -> Plot:
     mean_bare = sum(one.similarity_without * one.drafts for one in stretches) / drafts
     ends = [Mark(across[0], f"{stretches[0].until:%b %Y}"), Mark(across[-1], f"{stretches[-1].until:%b %Y}")]
     return Plot(
-        name="over-time",
         title="How alike drafts were to the replies really sent",
         summary=f"On average {percent(mean)} alike while learning from every reply, {percent(mean_bare)} with nothing "
         "learned after the first 20 tickets.",
@@ -100,7 +97,6 @@ def reliability_plot(bins: Sequence[ReliabilityBin], calibration_error: float) -
         for one in bins
     ]
     return Plot(
-        name="reliability",
         title="Can the confidence be believed?",
         summary=f"On average it was off by {100 * calibration_error:.1f} points. On the dashed line it promised "
         "exactly what came true; below it, too much.",
@@ -130,7 +126,6 @@ def risk_coverage_plot(curve: Sequence[CoveragePoint], risk: float) -> Plot:
     within = [one for one in curve if one.error <= risk]
     limit = _up(risk / highest)
     return Plot(
-        name="risk-coverage",
         title="What the surest drafts would have cost",
         summary=f"Looking back, the surest {percent(within[-1].coverage)} of the drafts had at most {percent(risk)} "
         "that were not good. Nobody could have known where to stop, so the table counts only what was certain then."
