@@ -18,13 +18,17 @@ from desk.db.leases import due_in
 from desk.db.unit_of_work import Database, announce, wake
 from desk.errors import ConflictError, InvalidInputError, NotFoundError
 from desk.learned import purge_example
-from desk.models import Delivery, Draft, Example, Review, SendingCertificate, Ticket
+from desk.models import Delivery, Draft, Example, Message, Review, SendingCertificate, Ticket
 from desk.paging import Page, read_page
 from desk.plain_text import clean_text
 from desk.ports import EditAnalyser
 from desk.review import add_review
 
 WITHOUT_BETTER = "This reply was wrong."
+
+
+def may_be_judged(delivery: Delivery) -> bool:
+    return delivery.state == "sent" and delivery.draft_id is not None and delivery.judgement not in {"good", "wrong"}
 
 
 async def judge(
@@ -43,11 +47,13 @@ async def judge(
     is called wrong without a reason or the reply it should have been.
     """
     why, better = clean_text(reason).strip(), clean_text(correct_reply).strip()
-    if not good and not why and not better:
-        msg = "say what is wrong with the reply, or what it should have said"
-        raise InvalidInputError(msg)
     async with database.transaction(actor.scope) as session:
         delivery, ticket, draft = await _sent_draft(session, delivery_id)
+        if better in {draft.body.strip(), delivery.body.strip()}:
+            better = ""  # a form that was filled with the reply and sent unchanged says nothing
+        if not good and not why and not better:
+            msg = "say what is wrong with the reply, or what it should have said"
+            raise InvalidInputError(msg)
         delivery.judgement = "good" if good else "wrong"
         reviewed = await session.execute(select(Review).where(Review.draft_id == draft.id, Review.state != "cancelled"))
         review = reviewed.scalar_one_or_none()
@@ -81,7 +87,7 @@ async def _sent_draft(session: AsyncSession, delivery_id: UUID) -> tuple[Deliver
     if delivery.state != "sent" or delivery.draft_id is None:
         msg = "only a reply that was sent from a draft can be judged"
         raise ConflictError(msg)
-    if delivery.judgement in {"good", "wrong"}:
+    if not may_be_judged(delivery):
         msg = "somebody has judged this reply already"
         raise ConflictError(msg)
     return delivery, ticket, await session.get_one(Draft, delivery.draft_id)
@@ -130,3 +136,18 @@ async def replies_to_check(session: AsyncSession, *, limit: int, offset: int) ->
     )
     rows, total = await read_page(session, statement, limit=limit, offset=offset)
     return Page([(row[0], row[1]) for row in rows], total, limit, offset)
+
+
+async def question_of(session: AsyncSession, delivery: Delivery) -> str:
+    """What the customer had written when the reply was sent."""
+    found = await session.execute(
+        select(Message.body)
+        .where(
+            Message.ticket_id == delivery.ticket_id,
+            Message.author == "customer",
+            Message.seq <= delivery.inbound_seq,
+        )
+        .order_by(Message.seq.desc())
+        .limit(1)
+    )
+    return found.scalar_one_or_none() or ""

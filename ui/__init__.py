@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from litestar.types import ControllerRouterHandler
 
+from ui.pages.checks import Checks
 from ui.pages.comparing import Comparisons
 from ui.pages.email import Mailboxes
 from ui.pages.faqs import Faqs, OneFaq
@@ -22,7 +23,8 @@ from ui.pages.playground import Playground, decision
 from ui.pages.prompts import Prompts
 from ui.pages.queue import Queue
 from ui.pages.replying import Deliveries, Replying
-from ui.pages.settings import Sending, Settings
+from ui.pages.sending import Sending, SendingPages
+from ui.pages.settings import Settings
 from ui.pages.setup import SetupPage
 from ui.pages.signing_in import Account, SigningIn
 from ui.pages.tickets import Tickets
@@ -60,6 +62,8 @@ def page_handlers() -> Sequence[ControllerRouterHandler]:
         decision,
         Settings,
         Sending,
+        SendingPages,
+        Checks,
         WidgetSettings,
         Mailboxes,
         Topics,

@@ -105,10 +105,11 @@ def _check(preferences: Preferences) -> None:
     if not 0 <= preferences.escalation.chat_threshold <= 1:
         msg = "escalation.chat_threshold must be from 0 to 1"
         raise InvalidInputError(msg)
-    _check_certification(preferences.certification)
+    checked_terms(preferences.certification)
 
 
-def _check_certification(terms: CertificationTerms) -> None:
+def checked_terms(terms: CertificationTerms) -> CertificationTerms:
+    """The same, if an admin may accept them. Raises InvalidInputError."""
     if not 0.001 <= terms.risk <= 0.5:
         msg = "certification.risk must be from 0.001 to 0.5: the share of automatic replies that may be wrong"
         raise InvalidInputError(msg)
@@ -118,6 +119,7 @@ def _check_certification(terms: CertificationTerms) -> None:
     if not 0.05 <= terms.review_share <= 1:
         msg = "certification.review_share must be from 0.05 to 1: without reviews nobody would notice a change"
         raise InvalidInputError(msg)
+    return terms
 
 
 async def load_preferences(session: AsyncSession) -> Preferences:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.accounts.preferences import CertificationTerms, load_preferences
-from desk.errors import InvalidInputError
+from desk.errors import InvalidInputError, NotFoundError
 from desk.models import CertificationGroup, Connection, SendingCertificate, TenantSettings
 from desk.paging import Page, read_page
 from desk.policy.certification import Certification, Label, Progress, Terms
@@ -101,6 +101,16 @@ async def _group(
 
 async def _since(session: AsyncSession) -> datetime:
     return drafts_changed_at((await session.execute(select(TenantSettings))).scalar_one())
+
+
+async def get_certificate(session: AsyncSession, certificate_id: UUID) -> SendingCertificate:
+    """Raises NotFoundError."""
+    found = await session.execute(select(SendingCertificate).where(SendingCertificate.id == certificate_id))
+    certificate = found.scalar_one_or_none()
+    if certificate is None:
+        msg = "there is no such certificate"
+        raise NotFoundError(msg)
+    return certificate
 
 
 async def list_certificates(session: AsyncSession, *, limit: int, offset: int) -> Page[SendingCertificate]:

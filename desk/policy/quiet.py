@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, time
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
 
 from desk.errors import InvalidInputError
 from desk.models import ChannelPolicy
 
+TIME_ZONES = ("UTC", *sorted(name for name in available_timezones() if "/" in name and name[:3] != "Etc"))
+"""To choose from; names of one word, such as CET, can be used as well."""
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 

@@ -25,9 +25,12 @@ from tests.desk.api.world import build_world, call, do_due_work
 from tests.desk.conftest import Client, People, Person, serving
 from tests.ui.conftest import Browser, new_address, signed_in
 from tests.ui.markup import faults
+from tests.ui.test_sending_pages import certify, quiet_ticket
 
 HOSTILE = '</textarea></template><script>alert(1)</script><img src=x onerror=alert(1)>" hx-get="/x" {{ 7*7 }} \u202e'
-NO_PAGE = ("/", "/login", "/logout", "/live", "/welcome")
+NO_PAGE = ("/", "/login", "/logout", "/live", "/welcome", "/settings/email/allowed")
+"""What leads elsewhere, or is only come back to from elsewhere."""
+PARTS = ("/refresh", "/sending/switch", "/sending/news", "/sending/standing")
 
 
 class PageRoute(NamedTuple):
@@ -63,12 +66,13 @@ async def test_every_page_of_a_desk_at_work_keeps_to_the_rules(
     app: Litestar, client: Client, installation: Installation, browser: Browser, owner: Person
 ) -> None:
     world = await build_world(client, installation, owner)
+    certificate_id = await certify(installation.database, owner, await quiet_ticket(installation.database, owner))
     await signed_in(browser, owner)
     found: dict[str, list[str]] = {}
-    for path in addresses(app, {**world.ids, "view": "all", "channel": "rest"}):
+    for path in addresses(app, {**world.ids, "certificate_id": str(certificate_id), "view": "all", "channel": "rest"}):
         answer = await browser.get(path)
         assert answer.status_code == 200, f"{path}: {answer.status_code}"
-        is_whole = not path.endswith("/refresh")
+        is_whole = not path.endswith(PARTS)
         found[path] = faults(HTMLParser(answer.text), is_whole=is_whole)
     assert {path: each for path, each in found.items() if each} == {}
     assert len(found) > 20
@@ -203,4 +207,4 @@ async def test_static_files_are_kept_for_ever_under_their_version(browser: Brows
         assert answer.status_code == 200
         assert "immutable" in answer.headers["cache-control"]
         assert "url(" not in answer.text
-    assert len(loaded) == 6
+    assert len(loaded) == 8

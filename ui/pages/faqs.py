@@ -47,7 +47,7 @@ from ui.presenting.faqs import (
     shown_suggestion,
 )
 from ui.presenting.queue import page_links
-from ui.presenting.settings import channel_policies
+from ui.presenting.sending import channel_policies
 from ui.presenting.words import channel_words, counted, query_string
 
 MOST_SUGGESTIONS = 10

@@ -70,10 +70,14 @@ def messages_for(events: list[LiveEvent]) -> list[ServerSentEventMessage]:
     )
     documents = any(event.kind == "document" for event in events)
     faqs = any(event.kind == "faq" for event in events)
+    certificates = any(event.kind == "certificate" for event in events)
+    sending = any(event.kind == "sending" for event in events)
     histories = any(event.kind == "history" for event in events)
     told = [ServerSentEventMessage(event="queue", data="1")] if tickets else []
     told += [ServerSentEventMessage(event="ticket", data=ticket) for ticket in tickets]
     told += [ServerSentEventMessage(event="typing", data=ticket) for ticket in typing]
     told += [ServerSentEventMessage(event="document", data="1")] if documents else []
     told += [ServerSentEventMessage(event="history", data="1")] if histories else []
+    told += [ServerSentEventMessage(event="certificate", data="1")] if certificates else []
+    told += [ServerSentEventMessage(event="sending", data="1")] if sending else []
     return told + ([ServerSentEventMessage(event="faq", data="1")] if faqs else [])

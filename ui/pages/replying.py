@@ -15,6 +15,7 @@ from desk.accounts.identity import Actor, Permission
 from desk.delivery import resolve_uncertain
 from desk.errors import ConflictError, InvalidInputError
 from desk.installation import Installation
+from desk.judging import judge
 from desk.models import Delivery
 from desk.review import LONGEST_REPLY, approve, cancel_delivery, regenerate, reject, reply
 from desk.tickets import draft_view, ticket_view
@@ -41,6 +42,12 @@ class ReplyForm(msgspec.Struct):
 
 class RejectionForm(msgspec.Struct):
     draft_id: str = ""
+    reason: str = ""
+    correct_reply: str = ""
+
+
+class WrongForm(msgspec.Struct):
+    delivery_id: str = ""
     reason: str = ""
     correct_reply: str = ""
 
@@ -115,6 +122,32 @@ class Replying(Controller):
             _draft_id(data.draft_id),
             reason=data.reason,
             correct_reply=data.correct_reply or None,
+        )
+        return await refreshed(request, installation, actor, ticket_id)
+
+    @post("/wrong", status_code=200)
+    async def call_wrong(
+        self,
+        request: Request[Any, Any, Any],
+        ticket_id: FromPath[UUID],
+        data: URLEncodedBody[WrongForm],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        """A reply that was sent turns out not to be what should have been said."""
+        try:
+            delivery_id = UUID(data.delivery_id)
+        except ValueError as error:
+            msg = "there is no such reply"
+            raise InvalidInputError(msg) from error
+        await judge(
+            installation.database,
+            actor,
+            installation.analyser,
+            delivery_id,
+            good=False,
+            reason=data.reason,
+            correct_reply=data.correct_reply,
         )
         return await refreshed(request, installation, actor, ticket_id)
 

@@ -24,17 +24,15 @@ from desk.accounts.providers import (
 )
 from desk.connections import ConnectionChange, change_connection, list_connections, renew_signing_secret
 from desk.egress import EgressRules
-from desk.errors import InvalidInputError
 from desk.installation import Installation
 from desk.intents import load_intents
 from desk.paging import LARGEST_PAGE
-from desk.policy.tenant_policy import ChannelChange, PolicyChange, change_policy, read_policy
+from desk.policy.tenant_policy import PolicyChange, change_policy
 from desk.web.permissions import needs
-from ui.pages.shell import leave_for, page_or_content, part_of_page, shell, told
-from ui.pages.tuning import number_from
+from ui.pages.shell import page_or_content, told
+from ui.pages.tuning import number_from, whole_from
 from ui.presenting.settings import (
     WITHOUT_ANSWERS,
-    channel_policies,
     lines,
     listed,
     settings_tabs,
@@ -49,15 +47,6 @@ class ConnectionForm(msgspec.Struct):
     callback_url: str = ""
     status_url: str = ""
     active: str = ""
-
-
-class ChannelForm(msgspec.Struct):
-    mode: str = "off"
-    threshold: str = ""
-    daily_cap: str = ""
-    ticket_cap: str = ""
-    delay_seconds: str = ""
-    faq_send: str = ""
 
 
 class WritingForm(msgspec.Struct):
@@ -122,37 +111,6 @@ class Settings(Controller):
             _, secret = await renew_signing_secret(session, connection_id)
         return await _channels(request, installation, actor, secret=secret, secret_of=connection_id)
 
-    @get("/sending")
-    async def sending(
-        self,
-        request: Request[Any, Any, Any],
-        actor: NamedDependency[Actor],
-        installation: NamedDependency[Installation],
-    ) -> Template:
-        return await _sending(request, installation, actor)
-
-    @post("/sending/{channel:str}", status_code=200)
-    async def change_sending(
-        self,
-        request: Request[Any, Any, Any],
-        channel: FromPath[str],
-        data: URLEncodedBody[ChannelForm],
-        actor: NamedDependency[Actor],
-        installation: NamedDependency[Installation],
-    ) -> Template:
-        change = ChannelChange(
-            channel=channel,
-            mode=data.mode,
-            threshold=number_from("threshold", data.threshold),
-            daily_cap=_whole("daily_cap", data.daily_cap),
-            ticket_cap=_whole("ticket_cap", data.ticket_cap),
-            delay_seconds=_whole("delay_seconds", data.delay_seconds),
-            faq_send=bool(data.faq_send),
-        )
-        async with installation.database.transaction(actor.scope) as session:
-            await change_policy(session, PolicyChange(channels=[change]))
-        return told(await _sending(request, installation, actor), "Sending saved.")
-
     @get("/escalation")
     async def escalation(
         self,
@@ -173,7 +131,7 @@ class Settings(Controller):
         rules = EscalationRules(
             keywords=listed(str(form.get("keywords", ""))),
             topics=tuple(str(topic) for topic in form.getall("topics", [])),
-            minimum_reply_characters=_whole("shortest reply", str(form.get("minimum_reply_characters", ""))),
+            minimum_reply_characters=whole_from("shortest reply", str(form.get("minimum_reply_characters", ""))),
             chat_threshold=number_from("chat threshold", str(form.get("chat_threshold", ""))) / 100,
         )
         async with installation.database.transaction(actor.scope) as session:
@@ -265,42 +223,6 @@ class Settings(Controller):
         return told(await _models(request, installation, actor), "Provider removed.")
 
 
-class Sending(Controller):
-    """The kill switch, on every page of everybody who works the queue."""
-
-    path = "/sending"
-    include_in_schema = False
-
-    @post("/stop", status_code=200, opt=needs(Permission.TICKETS))
-    async def stop(
-        self,
-        request: Request[Any, Any, Any],
-        actor: NamedDependency[Actor],
-        installation: NamedDependency[Installation],
-    ) -> Template:
-        async with installation.database.transaction(actor.scope) as session:
-            await change_policy(session, PolicyChange(stopped=True))
-        return await _switch(request, installation, actor, "Automatic sending is stopped.")
-
-    @post("/resume", status_code=200, opt=needs(Permission.TUNING))
-    async def resume(
-        self,
-        request: Request[Any, Any, Any],
-        actor: NamedDependency[Actor],
-        installation: NamedDependency[Installation],
-    ) -> Template:
-        async with installation.database.transaction(actor.scope) as session:
-            await change_policy(session, PolicyChange(stopped=False))
-        return await _switch(request, installation, actor, "Automatic sending goes on.")
-
-
-async def _switch(request: Request[Any, Any, Any], installation: Installation, actor: Actor, words: str) -> Any:
-    if str(request.headers.get("hx-current-url", "")).endswith("/settings/sending"):
-        return leave_for("/settings/sending")
-    around = await shell(request, installation, actor, area="")
-    return told(part_of_page("settings_sending.html", ["switch"], shell=around, oob=True), words)
-
-
 async def _page(
     request: Request[Any, Any, Any], installation: Installation, actor: Actor, name: str, **context: Any
 ) -> Any:
@@ -338,14 +260,6 @@ async def _channels(
     )
 
 
-async def _sending(request: Request[Any, Any, Any], installation: Installation, actor: Actor) -> Any:
-    async with installation.database.transaction(actor.scope) as session:
-        policy = await read_policy(session)
-        connections = await list_connections(session, limit=LARGEST_PAGE, offset=0)
-    channels = channel_policies(policy.channels, connections.items)
-    return await _page(request, installation, actor, "sending", channels=channels)
-
-
 async def _escalation(request: Request[Any, Any, Any], installation: Installation, actor: Actor) -> Any:
     async with installation.database.transaction(actor.scope) as session:
         rules = (await load_preferences(session)).escalation
@@ -380,11 +294,3 @@ async def _models(request: Request[Any, Any, Any], installation: Installation, a
         may_add=page.total < MOST_PROVIDERS,
         has_shared=await installation.models.for_tenant(actor.tenant_id) is not None and page.total == 0,
     )
-
-
-def _whole(name: str, given: str) -> int:
-    value = number_from(name, given)
-    if value != int(value):
-        msg = f"{name.replace('_', ' ')} must be a whole number"
-        raise InvalidInputError(msg)
-    return int(value)

@@ -9,22 +9,25 @@ from typing import Any
 
 from jinja2_fragments.litestar import HTMXBlockTemplate
 from litestar import MediaType, Request, Response
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.accounts.identity import Actor, Permission
 from desk.accounts.users import TenantRole, memberships_of
 from desk.installation import Installation
-from desk.models import ChannelPolicy, Connection, Faq, Tenant, TenantSettings
+from desk.intents import load_intents
+from desk.models import ChannelPolicy, Connection, Delivery, Faq, SendingCertificate, Tenant, TenantSettings
 from desk.policy.decide import FAQ_CHANNELS
+from desk.policy.news import certificate_news
 from desk.setup import read_setup
 from desk.tickets import view_counts
 from ui.presenting.queue import ViewLink, view_links
+from ui.presenting.sending import group_words, news_words
 from ui.presenting.words import Choices
 
 THEMES = ("light", "dark")
 KEYS: Choices = (
-    ("j", "Next ticket"),
+    ("j", "Next ticket, or next reply to check"),
     ("k", "Previous ticket"),
     ("o", "Open (also Enter)"),
     ("/", "Search"),
@@ -33,13 +36,14 @@ KEYS: Choices = (
     ("d", "Show the draft"),
     ("r", "Regenerate the draft"),
     ("x", "Reject the draft"),
-    ("n", "Internal note"),
+    ("n", "Internal note; in replies to check: no"),
     ("a", "Assign to me"),
     ("c", "Close the ticket"),
     ("z", "Reopen the ticket"),
     ("Ctrl Enter", "Send and resolve"),
     ("Alt Enter", "Send"),
     ("Esc", "Leave the editor, then the ticket"),
+    ("y", "Replies to check: yes, as it is"),
     ("?", "This list"),
 )
 
@@ -60,6 +64,12 @@ class Shell:
     sends_automatically: bool = False
     """Some channel may send without a person."""
     sending_stopped: bool = False
+    to_check: int = 0
+    """Replies that went out by themselves and wait for a look."""
+    certified: Sequence[str] = ()
+    """What certificates that hold now are for; only for those who may change what would end them."""
+    news: Sequence[str] = ()
+    """What has become of certificates since this person last said that they know."""
     is_setting_up: bool = False
     """Steps of the setup are left, and this person may take them."""
 
@@ -81,7 +91,11 @@ async def shell(
     async with installation.database.transaction(actor.scope) as session:
         name = (await session.execute(select(Tenant.name).where(Tenant.id == actor.tenant_id))).scalar_one()
         counts = await view_counts(session, actor.user_id) if actor.may(Permission.TICKETS) else None
-        stopped = (await session.execute(select(TenantSettings.sending_stopped))).scalar_one()
+        state = await session.execute(
+            select(TenantSettings.sending_stopped, _TO_CHECK.label("to_check"), _WAS_CERTIFIED.label("certified"))
+        )
+        stopped, to_check, was_certified = state.one()
+        certified, news = await _certificates(session, installation, actor) if was_certified else ((), ())
         automatic = await _sends_automatically(session)
         setting_up = may_set_up(actor) and not (await read_setup(session)).is_over
     others = await memberships_of(installation.database, actor.user_id) if actor.user_id else []
@@ -98,9 +112,32 @@ async def shell(
         settings_address=settings_address(actor),
         sends_automatically=automatic,
         sending_stopped=stopped,
+        to_check=to_check if actor.may(Permission.TICKETS) else 0,
+        certified=certified,
+        news=news,
         is_setting_up=setting_up,
         may={str(permission): actor.may(permission) for permission in Permission},
     )
+
+
+_TO_CHECK = (
+    select(func.count(Delivery.id)).where(Delivery.judgement == "asked", Delivery.state == "sent").scalar_subquery()
+)
+_WAS_CERTIFIED = exists().where(SendingCertificate.id.is_not(None))
+
+
+async def _certificates(
+    session: AsyncSession, installation: Installation, actor: Actor
+) -> tuple[Sequence[str], Sequence[str]]:
+    """For whom thresholds are no secret: what is certified, and what is new about it."""
+    if actor.user_id is None or not actor.may(Permission.TUNING):
+        return (), ()
+    titles = {intent.label: intent.title for intent in await load_intents(session, installation.intents)}
+    active = await session.execute(
+        select(SendingCertificate.group_name).where(SendingCertificate.state == "active").order_by("group_name")
+    )
+    news = await certificate_news(session, actor.user_id)
+    return [group_words(name, titles) for name in active.scalars()], [news_words(row, titles) for row in news]
 
 
 async def _sends_automatically(session: AsyncSession) -> bool:

@@ -133,3 +133,11 @@ def number_from(name: str, given: str) -> float:
     except ValueError as error:
         msg = f"{name.replace('_', ' ')} must be a number"
         raise InvalidInputError(msg) from error
+
+
+def whole_from(name: str, given: str) -> int:
+    value = number_from(name, given)
+    if not value.is_integer():
+        msg = f"{name.replace('_', ' ')} must be a whole number"
+        raise InvalidInputError(msg)
+    return int(value)

@@ -14,7 +14,7 @@ from desk.faqs import FaqView
 from desk.plain_text import excerpt
 from desk.policy.decide import REASON_TEXTS
 from ui.presenting.learned import Link
-from ui.presenting.settings import ShownPolicy
+from ui.presenting.sending import ShownPolicy
 from ui.presenting.words import Chip, Choices, channel_words, counted
 
 STATES: Choices = (("published", "Published"), ("draft", "Draft"), ("retired", "Retired"))

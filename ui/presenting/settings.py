@@ -10,16 +10,13 @@ from uuid import UUID
 
 from desk.accounts.identity import KEY_SCOPES, Actor, Permission
 from desk.accounts.members import Member
-from desk.models import ApiKey, ChannelPolicy, Connection, ModelProvider
-from desk.policy.decide import FAQ_CHANNELS
-from desk.policy.rules import LIVE_DELAY_SECONDS
+from desk.models import ApiKey, Connection, ModelProvider
 from ui.presenting.words import Chip, Choices, channel_words
 
 TABS = (
     ("channels", "Channels", Permission.TUNING),
     ("email", "E-mail", Permission.TUNING),
     ("widget", "Web widget", Permission.TUNING),
-    ("sending", "Automatic sending", Permission.TUNING),
     ("escalation", "Escalation", Permission.TUNING),
     ("topics", "Topics", Permission.TUNING),
     ("writing", "Writing", Permission.TUNING),
@@ -47,18 +44,6 @@ class ShownConnection:
     status_url: str
     is_active: bool
     is_rest: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ShownPolicy:
-    channel: str
-    title: str
-    mode: str
-    threshold: str
-    daily_cap: int
-    ticket_cap: int
-    delay_seconds: int
-    faq_send: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,30 +92,6 @@ def shown_connection(row: Connection) -> ShownConnection:
         status_url=str(row.configuration.get("status_url") or ""),
         is_active=row.is_active,
         is_rest=row.channel == "rest",
-    )
-
-
-def channel_policies(policies: Sequence[ChannelPolicy], connections: Sequence[Connection]) -> list[ShownPolicy]:
-    """One for each channel there is; one without a policy yet sends nothing by itself but, on some, FAQ answers."""
-    known = {policy.channel: policy for policy in policies}
-    channels = dict.fromkeys(each.channel for each in connections if each.channel not in WITHOUT_ANSWERS)
-    return [_policy(channel, known.get(channel)) for channel in channels]
-
-
-def _policy(channel: str, policy: ChannelPolicy | None) -> ShownPolicy:
-    if policy is None:
-        is_live = channel in FAQ_CHANNELS
-        delay = LIVE_DELAY_SECONDS if is_live else 60
-        return ShownPolicy(channel, channel_words(channel), "off", "75", 100, 3, delay, faq_send=is_live)
-    return ShownPolicy(
-        channel,
-        channel_words(channel),
-        policy.mode,
-        f"{policy.threshold:g}",
-        policy.daily_cap,
-        policy.ticket_cap,
-        policy.delay_seconds,
-        policy.faq_send,
     )
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from desk.judging import may_be_judged
 from desk.models import Attachment, Delivery, Message, TicketEvent
 from desk.policy.decide import REASON_TEXTS
 from ui.presenting.files import ShownFile, shown_files
 from ui.presenting.texts import Piece, linked
-from ui.presenting.words import STATUSES
+from ui.presenting.words import STATUSES, Chip
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,9 @@ class ShownMessage:
     """Quoted history and signature, shown on request."""
     html: str = ""
     """The message as it was formatted, cleaned before it was stored."""
+    delivery_id: UUID | None = None
+    """Of a reply that was sent from a draft and that nobody has judged; empty for all else."""
+    verdict: Chip | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,16 @@ class HistoryEntry:
     moment: datetime
 
 
+_VERDICTS = {"good": Chip("Found right", "good"), "wrong": Chip("Found wrong", "bad")}
 _AUTOMATIC = {"bounce": "Delivery report", "report": "Automatic reply", "": ""}
 
 
 def shown_message(
-    message: Message, customer_name: str, people: Mapping[UUID, str], files: Sequence[Attachment] = ()
+    message: Message,
+    customer_name: str,
+    people: Mapping[UUID, str],
+    files: Sequence[Attachment] = (),
+    delivery: Delivery | None = None,
 ) -> ShownMessage:
     labels = {"note": "Internal note", "machine": "Sent automatically"}
     names = {"customer": message.author_name or customer_name, "machine": "Draftdesk"}
@@ -73,6 +82,8 @@ def shown_message(
         files=shown_files(files),
         quoted=message.quoted,
         html=message.html,
+        delivery_id=delivery.id if delivery is not None and may_be_judged(delivery) else None,
+        verdict=_VERDICTS.get(delivery.judgement or "") if delivery is not None else None,
     )
 
 
@@ -162,6 +173,7 @@ _EVENTS = {
     "contact_left": "Visitor left an address",
     "visitor_identified": "Visitor identified by your site",
     "details_asked": "The visitor was greeted and asked what it is about",
+    "reply_judged": "Sent reply checked",
     "reply_unread": "Told by e-mail, or not",
 }
 
@@ -183,16 +195,26 @@ def _event_detail(event: TicketEvent, people: dict[UUID, str]) -> str:
     detail: dict[str, Any] = event.detail
     if event.kind == "ticket_changed":
         return "; ".join(_change(name, change, people) for name, change in detail.items())
-    if event.kind == "draft_ready":
-        return f"{float(detail.get('score', 0)):.0f}, {detail.get('decision', '')}"
-    if event.kind == "draft_approved":
-        return "with edits" if detail.get("edited") else "as it was"
-    if event.kind == "priority_raised":
-        return f"{detail.get('priority')}: {', '.join(detail.get('reasons', ()))}"
-    if event.kind == "chat_rated":
-        return f"{detail.get('rating')} of 5"
+    words = _DETAILS.get(event.kind)
+    if words is not None:
+        return words(detail)
     reason = str(detail.get("reason") or detail.get("detail") or detail.get("instruction") or "")
     return REASON_TEXTS.get(reason, reason)
+
+
+def _judged(detail: dict[str, Any]) -> str:
+    if detail.get("good"):
+        return "right"
+    return f"wrong: {detail['reason']}" if detail.get("reason") else "wrong"
+
+
+_DETAILS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "draft_ready": lambda detail: f"{float(detail.get('score', 0)):.0f}, {detail.get('decision', '')}",
+    "draft_approved": lambda detail: "with edits" if detail.get("edited") else "as it was",
+    "chat_rated": lambda detail: f"{detail.get('rating')} of 5",
+    "priority_raised": lambda detail: f"{detail.get('priority')}: {', '.join(detail.get('reasons', ()))}",
+    "reply_judged": _judged,
+}
 
 
 def _change(name: str, change: Any, people: dict[UUID, str]) -> str:

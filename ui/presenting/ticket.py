@@ -9,7 +9,7 @@ from uuid import UUID
 
 from desk.accounts.identity import Actor
 from desk.conversation import LIVE_CHANNELS
-from desk.models import ChatSession, Ticket
+from desk.models import ChatSession, Delivery, Ticket
 from desk.tickets import TicketView
 from desk.widget.reply_mail import NOTICE_WORDS
 from ui.presenting.thread import HistoryEntry, OpenReply, ShownMessage, history, open_replies, shown_message
@@ -81,6 +81,7 @@ def shown_ticket(view: TicketView, people: dict[UUID, str], actor: Actor, query:
     ticket, customer = view.ticket, view.customer
     name = customer.name or customer.email or "Unknown customer"
     replies = open_replies(view.deliveries, people, now, view.outgoing_files)
+    sent: dict[UUID | None, Delivery] = {delivery.id: delivery for delivery in view.deliveries}
     return ShownTicket(
         id=ticket.id,
         title=f"#{ticket.number} {ticket.subject or 'No subject'}",
@@ -99,7 +100,10 @@ def shown_ticket(view: TicketView, people: dict[UUID, str], actor: Actor, query:
         customer=ShownCustomer(name, customer.email or ""),
         visit=_visit(view),
         recipient=_recipient(view, name),
-        messages=[shown_message(message, name, people, view.files.get(message.id, ())) for message in view.messages],
+        messages=[
+            shown_message(message, name, people, view.files.get(message.id, ()), sent.get(message.delivery_id))
+            for message in view.messages
+        ],
         open_replies=replies,
         earlier=[
             EarlierTicket(

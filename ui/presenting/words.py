@@ -144,6 +144,12 @@ def counted(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
+def percent(share: float) -> str:
+    """At most one decimal."""
+    value = round(100 * share, 1)
+    return f"{value:.0f} %" if value.is_integer() else f"{value:.1f} %"
+
+
 def query_string(values: Mapping[str, str]) -> str:
     """What is empty is left out."""
     return urlencode({name: value for name, value in values.items() if value})

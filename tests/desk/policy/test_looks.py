@@ -38,6 +38,10 @@ from tests.desk.conversations import new_ticket, reload
 from tests.desk.test_delivery import ScriptedChannel, work_all
 
 
+PARTS = ("example_similarity", "kb_similarity", "intent_certainty", "correction_safety")
+CONFIDENCE = {"calibrated": 0.97, "score": 80.0, "level": "high", "parts": dict.fromkeys(PARTS, 0.8)}
+
+
 async def certified_tenant(database: Database, mode: str = "certified") -> tuple[Actor, Ticket]:
     actor = await new_owner(database)
     ticket = await new_ticket(database, actor)
@@ -58,7 +62,7 @@ async def review_drafts(
         for _ in range(count):
             draft = Draft(
                 id=uuid7(), ticket_id=ticket.id, state="sent", based_on_seq=1, body="Backups are kept for 14 days.",
-                confidence={"calibrated": score, "score": 80.0, "level": "high"}, blind_review=drawn,
+                confidence={**CONFIDENCE, "calibrated": score}, blind_review=drawn,
                 intent={"label": "backup", "certainty": 0.9},
             )  # fmt: skip
             session.add(draft)
@@ -126,7 +130,7 @@ async def test_drift_revokes_and_what_waited_to_be_sent_under_it_stays(fresh_dat
     actor, ticket = await certified_tenant(fresh_database)
     await review_drafts(fresh_database, actor, ticket, 72)
     (granted,) = await look(fresh_database, actor)
-    delivery = await _let_out(fresh_database, actor, ticket, granted.id)
+    delivery = await let_out(fresh_database, actor, ticket, granted.id)
     await review_drafts(fresh_database, actor, ticket, 8, good=False, drawn=False)
     assert [each.state for each in await look(fresh_database, actor)] == ["active"], "nobody drew those for review"
     await review_drafts(fresh_database, actor, ticket, 4, good=False)
@@ -273,7 +277,7 @@ async def test_a_reply_looked_at_afterwards_is_a_label_and_teaches(fresh_databas
     actor, ticket = await certified_tenant(fresh_database)
     await review_drafts(fresh_database, actor, ticket, 72)
     (granted,) = await look(fresh_database, actor)
-    delivery = await _let_out(fresh_database, actor, ticket, granted.id, asked=True)
+    delivery = await let_out(fresh_database, actor, ticket, granted.id, asked=True)
     await work_all(fresh_database, ScriptedChannel())
     async with fresh_database.transaction(actor.scope) as session:
         page = await replies_to_check(session, limit=50, offset=0)
@@ -297,13 +301,13 @@ async def test_a_reply_looked_at_afterwards_is_a_label_and_teaches(fresh_databas
     assert group.labels == 73
 
 
-async def _let_out(
+async def let_out(
     database: Database, actor: Actor, ticket: Ticket, certificate_id: UUID, *, asked: bool = False
 ) -> Delivery:
     async with database.transaction(actor.scope) as session:
         draft = Draft(
             id=uuid7(), ticket_id=ticket.id, state="approved", based_on_seq=1, body="Backups are kept for 14 days.",
-            confidence={"calibrated": 0.97, "score": 80.0, "level": "high"}, blind_review=asked, writer="passages",
+            confidence=CONFIDENCE, blind_review=asked, writer="passages",
         )  # fmt: skip
         session.add(draft)
         await session.flush()

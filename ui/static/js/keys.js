@@ -4,15 +4,17 @@ import { move, openFocused, openTicket } from "./lines.js";
 import { setMode } from "./composer.js";
 
 const ofDraft = (selector) => document.querySelector(`#draft ${selector}`);
+const ofCheck = (key) => document.querySelector(`#check [data-key="${key}"]`);
 const press = (element) => { if (element && !element.hidden) element.click(); return Boolean(element); };
 const writes = (element) => element?.matches?.('input:not([type="checkbox"], [type="radio"], [type="range"], [type="submit"], [type="button"]), textarea, select, [contenteditable]');
 
 const ACTIONS = {
-  j: () => move(1),
+  j: () => press(ofCheck("j")) || move(1),
   k: () => move(-1),
   o: openFocused,
   e: () => { setMode("reply"); focusEditor(); },
-  n: () => { setMode("note"); focusEditor(); },
+  n: () => { if (!press(ofCheck("n"))) { setMode("note"); focusEditor(); } },
+  y: () => press(ofCheck("y")),
   d: () => press(ofDraft("[data-show-draft]")),
   u: () => press(ofDraft("[data-use-draft]:not([hidden])")),
   r: () => openTicket() && openDialog("regenerate"),

@@ -28,6 +28,8 @@ function connect() {
   stream.addEventListener("ticket", (event) => tell(`desk-ticket-${event.data}`));
   stream.addEventListener("typing", (event) => document.body.dispatchEvent(new CustomEvent("desk-typing", { detail: event.data })));
   stream.addEventListener("document", () => tell("desk-document"));
+  stream.addEventListener("certificate", () => tell("desk-certificate"));
+  stream.addEventListener("sending", () => tell("desk-sending"));
   stream.addEventListener("faq", () => tell("desk-faq"));
   stream.addEventListener("history", () => tell("desk-history"));
   stream.addEventListener("error", lost);
@@ -39,6 +41,8 @@ function catchUp() {
   tell("desk-document");
   tell("desk-faq");
   tell("desk-history");
+  tell("desk-certificate");
+  tell("desk-sending");
 }
 
 function disconnect() {

@@ -14,6 +14,8 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("input", (event) => {
+  const pair = event.target.closest("[data-paired]");
+  if (pair) for (const each of pair.querySelectorAll("input")) if (each !== event.target) each.value = event.target.value;
   const form = event.target.closest("[data-weights]");
   if (!form) return;
   const row = event.target.closest(".weight");
