@@ -22,6 +22,7 @@ from desk.db.unit_of_work import Database
 from desk.drafting.slots import ApprovedAnswer, SlotFiller, TicketFacts
 from desk.errors import InvalidInputError
 from desk.faqs import LONGEST_ANSWER, LONGEST_QUESTION
+from desk.learned import REPEATED
 from desk.models import Example, Faq
 from desk.paging import LARGEST_PAGE
 from desk.plain_text import clean_line, excerpt
@@ -57,7 +58,7 @@ async def suggest_faqs(database: Database, actor: Actor, limit: int) -> list[Faq
     async with database.transaction(actor.scope) as session:
         found = await session.execute(
             select(Example)
-            .where(Example.state == "active")
+            .where((Example.state == "active") | (Example.state_reason == REPEATED))
             .order_by(Example.answered_at.desc(), Example.id.desc())
             .limit(_MOST_READ)
         )

@@ -19,6 +19,7 @@ from desk.errors import DeskError
 from desk.installation import Installation
 from desk.models import GLOBAL_TENANT_ID, IndexLogEntry, StoredSession
 from desk.policy.looks import look_again
+from desk.set_aside import set_aside_outdated
 from desk.upkeep import schedule_upkeep
 
 _log = structlog.get_logger(__name__)
@@ -51,6 +52,8 @@ async def _keep_tenant(installation: Installation, tenant_id: UUID) -> None:
     async with installation.database.transaction(Scope(tenant_id)) as session:
         await look_again(session, tenant_id)
     await schedule_upkeep(installation.database, tenant_id)
+    async with installation.database.transaction(Scope(tenant_id)) as session:
+        await set_aside_outdated(session)
     await forget_loose_files(installation.database, tenant_id)
     if is_turn_of(tenant_id, now := installation.clock.now()):
         await sweep_orphans(installation.database, installation.storage, tenant_id, now)

@@ -22,6 +22,7 @@ from desk.files import new_key
 from desk.models import Chunk, Document, DocumentVersion
 from desk.plain_text import clean_line
 from desk.ports import Storage
+from desk.set_aside import set_aside_outdated
 
 LONGEST_TITLE = 300
 
@@ -168,6 +169,8 @@ async def _search_no_longer(session: AsyncSession, documents: Sequence[Document]
         each.current_version = 0
     chunks = await session.execute(select(Chunk.id).where(Chunk.document_id.in_([each.id for each in documents])))
     await remove_items(session, "knowledge", list(chunks.scalars()))
+    await session.flush()
+    await set_aside_outdated(session)
 
 
 async def set_aside_document(session: AsyncSession, document_id: UUID, reason: str) -> None:

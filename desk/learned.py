@@ -13,6 +13,8 @@ from desk.models import Correction, Example
 from desk.paging import Page, read_page
 from desk.plain_text import clean_line
 
+REPEATED = "It repeats an approved answer that was there before, and is counted there."
+"""Why an approved answer is not searched: another one says the same."""
 STATES = ("active", "set_aside", "retired")
 
 

@@ -141,7 +141,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         intents=intent_descriptions(),
         models=models,
         analyser=Analyser(),
-        learner=ReviewLearner(database, embedder),
+        learner=ReviewLearner(database, embedder, retriever),
         indexer=ChunkIndexer(database, storage, embedder, settings.lease_seconds),
         crawls=CrawlDesk(
             database,

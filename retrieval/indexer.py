@@ -26,6 +26,7 @@ from desk.errors import NotFoundError, RefusedDocumentError
 from desk.knowledge import read_original
 from desk.models import Chunk, Document, DocumentVersion
 from desk.ports import Embedder, Storage, Vectors
+from desk.set_aside import set_aside_outdated
 from retrieval.embedding.tokens import token_spans
 from retrieval.ingestion.chunking import Chunk as TextChunk
 from retrieval.ingestion.chunking import chunk
@@ -199,6 +200,8 @@ class ChunkIndexer:
         await session.flush()
         await put_items(session, "knowledge", [row.id for row in rows], vectors, self._embedder.model)
         document.current_version = version.number
+        await session.flush()
+        await set_aside_outdated(session)
 
 
 def _is_searched(document: Document, version: DocumentVersion) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from litestar import Controller, delete, get
+from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
@@ -47,6 +47,8 @@ class ExampleAnswer(Answer):
     intent: str | None
     external_id: str | None
     provenance: Provenance
+    times: int
+    """How often it was approved, what repeats it counted in."""
     answered_at: datetime
     created_at: datetime
 
@@ -99,6 +101,15 @@ class ExampleController(Controller):
         async with installation.database.transaction(actor.scope) as session:
             await purge_example(session, example_id)
 
+    @post("/{example_id:uuid}/keep", status_code=200, opt=needs(Permission.KNOWLEDGE))
+    async def keep(
+        self, example_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
+    ) -> ExampleAnswer:
+        """It still holds, although it was set aside or retired: found again from now on."""
+        await installation.learner.keep(actor.tenant_id, "example", example_id)
+        async with installation.database.transaction(actor.scope) as session:
+            return _example(await get_example(session, example_id))
+
 
 class CorrectionController(Controller):
     path = "/corrections"
@@ -134,6 +145,15 @@ class CorrectionController(Controller):
         async with installation.database.transaction(actor.scope) as session:
             await purge_correction(session, correction_id)
 
+    @post("/{correction_id:uuid}/keep", status_code=200, opt=needs(Permission.KNOWLEDGE))
+    async def keep(
+        self, correction_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
+    ) -> CorrectionAnswer:
+        """It still holds, although it was set aside or retired: found again from now on."""
+        await installation.learner.keep(actor.tenant_id, "correction", correction_id)
+        async with installation.database.transaction(actor.scope) as session:
+            return _correction(await get_correction(session, correction_id))
+
 
 def _example(row: Example) -> ExampleAnswer:
     return ExampleAnswer(
@@ -147,6 +167,7 @@ def _example(row: Example) -> ExampleAnswer:
         intent=row.intent,
         external_id=row.external_id,
         provenance=_provenance(row),
+        times=row.times,
         answered_at=row.answered_at,
         created_at=row.created_at,
     )

@@ -44,11 +44,21 @@ class Calibration(Protocol):
         ...
 
 
+Learned = Literal["example", "correction"]
+
+
 class Learner(Protocol):
     async def learn(self, tenant_id: UUID, review_id: UUID, fence: int) -> None:
         """Store the example or correction of a review whose undo window has closed, searchable at once.
 
         Done twice it stores one. Raises LostLeaseError when the fence is stale.
+        """
+        ...
+
+    async def keep(self, tenant_id: UUID, source: Learned, item_id: UUID) -> None:
+        """What was set aside or retired still holds: found again from now on.
+
+        Raises NotFoundError, ConflictError when it is in use already.
         """
         ...
 

@@ -55,4 +55,5 @@ async def note_signals(session: AsyncSession, ticket: Ticket, message: Message) 
     ticket.signals = {**asdict(signals), "reasons": list(signals.reasons), "asked": asked}
     if priority != (ticket.priority or "normal"):
         ticket.priority = priority
-        events.record(session, ticket.id, "priority_raised", priority=priority, reasons=list(signals.reasons))
+        why = f"{priority}, because of {', '.join(signals.reasons)}"
+        events.record(session, ticket.id, "priority_raised", priority=priority, reason=why)

@@ -27,7 +27,7 @@ from desk.models import Correction, Document, Example, Ticket
 from desk.paging import STANDARD_PAGE, Page
 from desk.web.permissions import needs
 from ui.pages.asked import asked_offset
-from ui.pages.shell import gone, page_or_content
+from ui.pages.shell import gone, leave_for, page_or_content
 from ui.presenting.learned import STATES, LearnedItem, Origins, shown_correction, shown_example
 from ui.presenting.queue import page_links
 from ui.presenting.words import counted, query_string
@@ -73,6 +73,13 @@ class Examples(Controller):
             await purge_example(session, example_id)
         return gone("Purged. No draft can use it any more.")
 
+    @post("/{example_id:uuid}/keep", status_code=200, opt=needs(Permission.KNOWLEDGE))
+    async def keep(
+        self, example_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
+    ) -> Response[str]:
+        await installation.learner.keep(actor.tenant_id, "example", example_id)
+        return leave_for(f"/examples/{example_id}")
+
 
 class Corrections(Controller):
     path = "/corrections"
@@ -113,6 +120,13 @@ class Corrections(Controller):
         async with installation.database.transaction(actor.scope) as session:
             await purge_correction(session, correction_id)
         return gone("Purged. No draft heeds it any more.")
+
+    @post("/{correction_id:uuid}/keep", status_code=200, opt=needs(Permission.KNOWLEDGE))
+    async def keep(
+        self, correction_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
+    ) -> Response[str]:
+        await installation.learner.keep(actor.tenant_id, "correction", correction_id)
+        return leave_for(f"/corrections/{correction_id}")
 
 
 def _asked(request: Request[Any, Any, Any]) -> tuple[str | None, str | None, int]:

@@ -57,6 +57,9 @@ class LearnedItem:
     ticket: Link | None
     documents: Sequence[Link]
     answer: str = ""
+    is_aside: bool = False
+    """Out of search; somebody may say that it still holds."""
+    times: int = 1
     avoid: str = ""
     instead: str = ""
     notes: str = ""
@@ -78,6 +81,8 @@ def shown_example(row: Example, origins: Origins) -> LearnedItem:
         ticket=_ticket(row.ticket_id, origins),
         documents=_documents(row.document_ids, origins),
         answer=row.answer,
+        is_aside=row.state != "active",
+        times=row.times,
     )
 
 
@@ -98,6 +103,7 @@ def shown_correction(row: Correction, origins: Origins) -> LearnedItem:
         moment=row.created_at,
         ticket=_ticket(row.ticket_id, origins),
         documents=_documents(row.document_ids, origins),
+        is_aside=row.state != "active",
         avoid=row.avoid,
         instead=row.instead,
         notes=row.notes,

@@ -58,7 +58,8 @@ class World:
             self.database, self.actor, Analyser(), ready.id, body=sent, based_on_seq=1, resolve=True, undo_seconds=0
         )
         for held in await claim(self.database, "reviews", 50, 30):
-            await ReviewLearner(self.database, EMBEDDER).learn(held.tenant_id, held.row_id, held.fence)
+            retriever = FourSourceRetriever(self.database, EMBEDDER, OpenIndexes(EMBEDDER))
+            await ReviewLearner(self.database, EMBEDDER, retriever).learn(held.tenant_id, held.row_id, held.fence)
 
     async def run(self, after: Candidate = PRESENT, most: int = 50) -> tuple[ComparisonView, list[ComparisonCase]]:
         async with self.database.transaction(self.actor.scope) as session:

@@ -33,6 +33,8 @@ from desk.review import queue_delivery
 from learning.edits import Analyser
 from learning.store import ReviewLearner
 from retrieval.embedding.minilm import MiniLMEmbedder
+from retrieval.open_indexes import OpenIndexes
+from retrieval.retriever import FourSourceRetriever
 from tests.conftest import new_owner
 from tests.desk.conversations import new_ticket, reload
 from tests.desk.test_delivery import ScriptedChannel, work_all
@@ -291,7 +293,9 @@ async def test_a_reply_looked_at_afterwards_is_a_label_and_teaches(fresh_databas
 
     with pytest.raises(ConflictError):
         await judge(fresh_database, actor, Analyser(), delivery.id, good=True)
-    learner = ReviewLearner(fresh_database, MiniLMEmbedder())
+    embedder = MiniLMEmbedder()
+    retriever = FourSourceRetriever(fresh_database, embedder, OpenIndexes(embedder))
+    learner = ReviewLearner(fresh_database, embedder, retriever)
     for held in await claim(fresh_database, "reviews", 10, 30):
         await learner.learn(held.tenant_id, held.row_id, held.fence)
     async with fresh_database.transaction(actor.scope) as session:
