@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from desk.live import LiveEvent
 from desk.tickets import TicketFilter
+from learning.edits import Analyser
 from ui.pages.live import messages_for
 from ui.pages.signing_in import safe_address
+from ui.presenting.learning import learned_words, shown_learning
 from ui.presenting.queue import query_of
 from ui.presenting.settings import listed
 from ui.presenting.texts import LONGEST_SHOWN, linked, marked, passage, word_difference
@@ -96,3 +98,23 @@ def test_a_burst_is_told_once_and_a_gap_refreshes_everything() -> None:
         ("ticket", "2"),
     ]
     assert [each.event for each in messages_for([*burst, LiveEvent("refresh", {})])] == ["refresh"]
+
+
+def test_an_edit_says_what_it_would_teach_and_which_changes_matter_most() -> None:
+    draft = "Hi Anna,\n\nyou can return it within 5 days."
+    learning = shown_learning(draft, "Hello Anna,\n\nyou cannot return it within 15 days.", Analyser())
+    assert learning.chip.words == "Will be learned as a correction"
+    assert learning.kinds == "negation, duration, greeting"
+    assert [change.meaning for change in learning.changes] == [True, True, False]
+    assert learning.said == f"{learning.chip.words}. The meaning changes. Changed: {learning.kinds}."
+    assert learning.left_out == 0
+    ports = "\n".join(f"Use port {n} for site{n}." for n in range(20))
+    many = shown_learning(ports, ports.replace("Use port ", "Use port 7"), Analyser())
+    assert len(many.changes) + many.left_out >= 20
+
+
+def test_a_sent_reply_says_what_it_teaches() -> None:
+    analysis = Analyser().analyse("It takes 5 days.", "It takes 15 days.")
+    assert learned_words("correction", analysis) == "Learns a correction: duration."
+    assert learned_words("example", analysis) == "Learns an example."
+    assert learned_words("none", analysis) == ""

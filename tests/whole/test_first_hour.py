@@ -182,7 +182,7 @@ def test_from_a_ticket_to_a_learned_reply_by_keyboard(  # noqa: PLR0915 - one ho
     expect(page.locator("#reply")).to_have_value(draft["body"])
     page.keyboard.press("Control+End")
     page.keyboard.type(ADDED)
-    expect(page.locator("#learning")).not_to_be_empty()
+    expect(page.locator("#learning summary")).to_contain_text("Will be learned as")
     page.keyboard.press("Control+Enter")
     # The reply in the conversation carries an Undo of its own while the conversation stays in view.
     expect(page.locator("#toasts").get_by_role("button", name="Undo")).to_be_visible()

@@ -23,7 +23,7 @@ from desk.web.permissions import needs
 from ui.pages.asked import asked_filter
 from ui.pages.shell import part_of_page
 from ui.pages.tickets import Toast, asked_files, go_to, next_ticket, refreshed, ticket_pane
-from ui.presenting.learning import shown_learning
+from ui.presenting.learning import learned_words, shown_learning
 from ui.presenting.queue import query_of
 from ui.presenting.ticket import seen_of
 
@@ -222,9 +222,7 @@ async def _send(installation: Installation, actor: Actor, ticket_id: UUID, form:
             undo_seconds=undo,
             attachments=files,
         )
-        return approval.delivery, {"example": "Learns an example.", "correction": "Learns a correction."}.get(
-            approval.learned, ""
-        )
+        return approval.delivery, learned_words(approval.learned, approval.analysis)
     delivery = await reply(
         installation.database,
         actor,

@@ -124,8 +124,32 @@ function changed() {
   clearTimeout(asking);
   if (isEdited) {
     asking = setTimeout(() => editor()?.dispatchEvent(new Event("desk-edited")), ASK_AFTER);
-  } else document.getElementById("learning").replaceChildren();
+  } else showUnchanged();
   keep();
+}
+
+/* The line keeps its place whatever it says, so that nothing moves under the hands while typing. */
+function showUnchanged() {
+  const shown = document.getElementById("learning");
+  const isDraft = mode() === "reply" && grownFrom().value && editor().value.trim();
+  document.getElementById("learning-said").textContent = "";
+  if (!isDraft) return shown.replaceChildren();
+  const line = document.createElement("p");
+  line.textContent = shown.dataset.unchanged;
+  shown.replaceChildren(line);
+}
+
+/* What would be learned has come. It stays folded out if it was, and is read out only when it says something else. */
+let isFoldedOut = false;
+function learningShown(shown) {
+  const details = shown.querySelector("details");
+  if (!details) return;
+  const isStillEdited = mode() === "reply" && grownFrom().value && editor().value !== draftBody();
+  if (!isStillEdited) return showUnchanged();
+  details.open = isFoldedOut;
+  details.addEventListener("toggle", () => { isFoldedOut = details.open; });
+  const said = document.getElementById("learning-said");
+  if (said.textContent !== details.dataset.said) said.textContent = details.dataset.said;
 }
 
 /* The card was refreshed. A new draft is taken over only into an editor that nobody has typed in. */
@@ -207,6 +231,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (event.detail.elt.matches("#add-note, .delivery button")) isOwnChange = true;
 });
 document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.detail.target?.id === "learning") return learningShown(event.detail.target);
   const isOther = form() && !form().dataset.begun;
   begin();
   if (event.detail.target?.id !== "pane" || !isOther) return;
