@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,9 +17,16 @@ from desk.knowledge import get_document
 from desk.models import Chunk, Document, DocumentVersion
 from desk.paging import Page, read_page
 from desk.plain_text import clean_line
+from desk.ports import Question, Retriever
 
 STATES = ("waiting", "indexed", "refused")
 _MOST_PARTS_SHOWN = 200
+_MOST_ALIKE = 20
+_ALIKE = 0.45
+"""Fused similarity from which a passage is about what was looked for; unrelated texts reach about 0.2."""
+_LONGEST_SEARCH = 500
+_MOST_WORDS = 12
+"""Of what is looked for; a passage with so many of them is what is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,8 @@ class DocumentLine:
     newest: VersionLine
     chunks: int
     """Of the version that is searched."""
+    passage: Chunk | None = None
+    """The first that has the words looked for, where something was looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +85,18 @@ class ReadingProgress:
 
 
 async def list_documents(
-    session: AsyncSession, *, category: str | None, state: str | None, q: str | None, limit: int, offset: int
+    session: AsyncSession,
+    *,
+    category: str | None,
+    state: str | None,
+    q: str | None,
+    limit: int,
+    offset: int,
+    alike: Mapping[UUID, UUID] | None = None,
 ) -> Page[DocumentLine]:
-    """The tenant's own and the global ones, by title. Raises InvalidInputError."""
+    """The tenant's own and the global ones, by title. With `q` those that have it in their title, or all of its words
+    in one passage, and those in `alike`: documents found by meaning, with the passage each. Raises InvalidInputError.
+    """
     if state is not None and state not in STATES:
         msg = f"state must be one of {', '.join(STATES)}"
         raise InvalidInputError(msg)
@@ -96,13 +114,61 @@ async def list_documents(
         statement = statement.where(newest_of.c.state == state)
     words = clean_line(q or "")
     if words:
-        statement = statement.where(Document.title.icontains(words, autoescape=True))
+        in_title = Document.title.icontains(words, autoescape=True)
+        in_text = exists().where(_in_passage(words), Chunk.document_id == Document.id)
+        statement = statement.where(in_title | in_text | Document.id.in_(alike or ()))
     rows, total = await read_page(session, statement, limit=limit, offset=offset)
-    counts = await _chunk_counts(session, [row[0].id for row in rows])
+    ids = [row[0].id for row in rows]
+    counts = await _chunk_counts(session, ids)
+    passages = await _found_passages(session, ids, words, alike or {}) if words else {}
     lines = [
-        DocumentLine(row[0], VersionLine(*row[1:]), counts.get((row[0].id, row[0].current_version), 0)) for row in rows
+        DocumentLine(
+            row[0],
+            VersionLine(*row[1:]),
+            counts.get((row[0].id, row[0].current_version), 0),
+            passages.get(row[0].id),
+        )
+        for row in rows
     ]
     return Page(lines, total, limit, offset)
+
+
+async def alike_passages(retriever: Retriever, tenant_id: UUID, q: str) -> dict[UUID, UUID]:
+    """Documents whose texts are about what was looked for, by meaning and words, each with its best passage. No
+    transaction may be open."""
+    words = clean_line(q)[:_LONGEST_SEARCH]
+    if not words:
+        return {}
+    evidence = await retriever.gather(
+        Question(tenant_id, "", words, top_k=_MOST_ALIKE, sources=("tenant_kb", "global_kb"))
+    )
+    found: dict[UUID, UUID] = {}
+    for hit in evidence.hits:
+        if hit.score >= _ALIKE:
+            found.setdefault(hit.parent_id, hit.item_id)
+    return found
+
+
+def _in_passage(words: str) -> ColumnElement[bool]:
+    """All of the words in one passage of a searched version, as they are written or as parts of others."""
+    each = [Chunk.text.icontains(word, autoescape=True) for word in words.split()[:_MOST_WORDS]]
+    return and_(Chunk.version == Document.current_version, *each)
+
+
+async def _found_passages(
+    session: AsyncSession, ids: Sequence[UUID], words: str, alike: Mapping[UUID, UUID]
+) -> dict[UUID, Chunk]:
+    """The first passage with the words of each document, else the one that was found by meaning."""
+    nearest = await session.execute(select(Chunk).where(Chunk.id.in_([alike[one] for one in ids if one in alike])))
+    found = {chunk.document_id: chunk for chunk in nearest.scalars()}
+    literal = (
+        select(Chunk)
+        .join(Document, Document.id == Chunk.document_id)
+        .where(Chunk.document_id.in_(ids), _in_passage(words))
+        .ext(distinct_on(Chunk.document_id))
+        .order_by(Chunk.document_id, Chunk.ordinal)
+    )
+    return found | {chunk.document_id: chunk for chunk in (await session.execute(literal)).scalars()}
 
 
 async def document_view(session: AsyncSession, document_id: UUID) -> DocumentView:

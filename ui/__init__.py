@@ -14,6 +14,7 @@ from ui.pages.comparing import Comparisons
 from ui.pages.email import Mailboxes
 from ui.pages.faqs import Faqs, OneFaq
 from ui.pages.files import ComposerFiles
+from ui.pages.gaps import Conflicts, Gaps, rebuild
 from ui.pages.history import PastTickets
 from ui.pages.knowledge import Knowledge, OneDocument
 from ui.pages.learned import Corrections, Examples
@@ -50,6 +51,9 @@ def page_handlers() -> Sequence[ControllerRouterHandler]:
         ComposerFiles,
         Knowledge,
         OneDocument,
+        Gaps,
+        Conflicts,
+        rebuild,
         PastTickets,
         Faqs,
         OneFaq,

@@ -14,7 +14,7 @@ from desk.accounts.identity import Actor, Permission
 from desk.api.document_bodies import DocumentOperation, GivenDocument, read_document
 from desk.api.fields import Answer, Limit, Listed, Offset
 from desk.document_difference import version_difference
-from desk.documents import DocumentLine, VersionLine, document_view, list_documents
+from desk.documents import DocumentLine, VersionLine, alike_passages, document_view, list_documents
 from desk.errors import InvalidInputError
 from desk.installation import Installation
 from desk.knowledge import Upload, change_document, delete_document, get_document, reindex_document, take_in
@@ -144,10 +144,12 @@ class DocumentController(Controller):
         limit: Limit = STANDARD_PAGE,
         offset: Offset = 0,
     ) -> Listed[DocumentLineAnswer]:
-        """By title, the global ones among them. `document_state` is that of the newest version."""
+        """By title, the global ones among them; with `q` those whose title or text has it or is about it.
+        `document_state` is that of the newest version."""
+        alike = await alike_passages(installation.retriever, actor.tenant_id, q or "")
         async with installation.database.transaction(actor.scope) as session:
             page = await list_documents(
-                session, category=category, state=document_state, q=q, limit=limit, offset=offset
+                session, category=category, state=document_state, q=q, limit=limit, offset=offset, alike=alike
             )
         return Listed([_line(line) for line in page.items], page.total, page.limit, page.offset)
 

@@ -15,13 +15,14 @@ from sqlalchemy import select
 
 from desk.accounts.identity import Actor, Permission
 from desk.document_difference import version_difference
-from desk.documents import categories, document_view, list_documents, reading_progress
+from desk.documents import alike_passages, categories, document_view, list_documents, reading_progress
 from desk.errors import DeskError, InvalidInputError
 from desk.installation import Installation
 from desk.knowledge import Upload, change_document, delete_document, reindex_document, take_in
 from desk.models import DocumentVersion
 from desk.paging import STANDARD_PAGE
 from desk.plain_text import clean_line, clean_text
+from desk.upkeep import rebuild_state
 from desk.web.permissions import needs
 from ui.pages.asked import asked_offset, asked_span
 from ui.pages.shell import leave_for, page_or_content, part_of_page, shell, told, wants_part
@@ -35,6 +36,7 @@ from ui.presenting.documents import (
 )
 from ui.presenting.queue import page_links
 from ui.presenting.texts import passage
+from ui.presenting.upkeep import shown_rebuild
 from ui.presenting.words import counted, query_string
 
 LARGEST_BODY = 256 * 1024 * 1024
@@ -217,6 +219,7 @@ class OneDocument(Controller):
 
 async def _listing(request: Request[Any, Any, Any], installation: Installation, actor: Actor) -> dict[str, Any]:
     given = {name: str(request.query_params.get(name) or "") for name in ("q", "category", "state")}
+    alike = await alike_passages(installation.retriever, actor.tenant_id, given["q"])
     async with installation.database.transaction(actor.scope) as session:
         page = await list_documents(
             session,
@@ -225,12 +228,14 @@ async def _listing(request: Request[Any, Any, Any], installation: Installation, 
             q=given["q"] or None,
             limit=STANDARD_PAGE,
             offset=asked_offset(request),
+            alike=alike,
         )
         known = await categories(session)
         progress = await reading_progress(session)
+        rebuilding = shown_rebuild(await rebuild_state(session))
     query = query_string(given)
     return {
-        "documents": [document_line(line, actor) for line in page.items],
+        "documents": [document_line(line, actor, given["q"]) for line in page.items],
         "page": page_links(page, "/knowledge", query),
         "total_words": counted(page.total, "document", "documents"),
         "wanted": given,
@@ -242,6 +247,7 @@ async def _listing(request: Request[Any, Any, Any], installation: Installation, 
         "maximum_words": f"{installation.settings.maximum_upload_bytes / 1024 / 1024:.0f} MB",
         "accepted": ACCEPTED,
         "progress": shown_progress(progress),
+        "rebuilding": rebuilding,
         "refused": [],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +12,16 @@ from uuid import UUID
 from desk.accounts.identity import Actor, Permission
 from desk.document_difference import Change, Difference
 from desk.documents import DocumentLine, DocumentView, ReadingProgress, VersionLine
-from desk.models import GLOBAL_TENANT_ID, Document
+from desk.models import GLOBAL_TENANT_ID, Chunk, Document
 from desk.plain_text import excerpt
-from ui.presenting.texts import DifferencePiece, word_difference
+from ui.presenting.texts import DifferencePiece, Piece, marked, word_difference
 from ui.presenting.words import Chip, Choices, counted
 
 STATES: Choices = (("waiting", "Being read"), ("indexed", "Ready"), ("refused", "Refused"))
 ACCEPTED = ".pdf,.docx,.pptx,.odt,.html,.htm,.md,.markdown,.txt,.csv,.eml,.zip"
 """Endings the file chooser offers."""
+_BEFORE_FOUND = 60
+_FOUND_LENGTH = 240
 _SLIDES = (".pptx", ".pptm", ".ppsx")
 _STAGES = {"reading": "Reading", "embedding": "Preparing the search"}
 _CHIPS = {"waiting": Chip("Being read", "fair"), "indexed": Chip("Ready", "good"), "refused": Chip("Refused", "bad")}
@@ -36,6 +39,15 @@ class ShownDocumentLine:
     chunks: str
     is_global: bool
     moment: datetime
+    passage: FoundPassage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPassage:
+    """What a search found in the text."""
+
+    pieces: list[Piece]
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +131,22 @@ def shown_progress(progress: ReadingProgress) -> ShownProgress | None:
     return ShownProgress(f"{progress.done:,} of {counted(total, 'file', 'files')} read", progress.percent)
 
 
-def document_line(line: DocumentLine, actor: Actor) -> ShownDocumentLine:
+def found_passage(chunk: Chunk | None, words: str) -> FoundPassage | None:
+    """The beginning of the passage, or the part around the first of the words, with all of them marked."""
+    if chunk is None:
+        return None
+    wanted = "|".join(re.escape(word) for word in words.split())
+    first = re.search(wanted, chunk.text, re.IGNORECASE) if wanted else None
+    start = 0 if first is None or first.start() < _BEFORE_FOUND else chunk.text.find(" ", first.start() - _BEFORE_FOUND)
+    shown = excerpt(chunk.text[max(start, 0) :], _FOUND_LENGTH)
+    marks = [(*match.span(), "found") for match in re.finditer(wanted, shown, re.IGNORECASE)] if wanted else []
+    address = (
+        f"/knowledge/{chunk.document_id}?version={chunk.version}&from={chunk.span_start}&to={chunk.span_end}#passage"
+    )
+    return FoundPassage(marked(shown, marks), address)
+
+
+def document_line(line: DocumentLine, actor: Actor, words: str = "") -> ShownDocumentLine:
     return ShownDocumentLine(
         id=line.document.id,
         title=line.document.title,
@@ -131,6 +158,7 @@ def document_line(line: DocumentLine, actor: Actor) -> ShownDocumentLine:
         chunks=counted(line.chunks, "passage", "passages") if line.chunks else "",
         is_global=is_foreign(line.document, actor),
         moment=line.newest.created_at,
+        passage=found_passage(line.passage, words),
     )
 
 
