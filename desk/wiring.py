@@ -280,6 +280,7 @@ async def running(settings: Settings, address: DatabaseAddress) -> AsyncGenerato
         await installation.queue.disconnect()
         await installation.models.close()
         await installation.database.close()
+        shared_reader().close()
 
 
 def web_application() -> Litestar:

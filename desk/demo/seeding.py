@@ -22,7 +22,6 @@ from desk.accounts.identity import Actor
 from desk.accounts.preferences import load_preferences, save_preferences
 from desk.accounts.tenants import all_tenants, create_tenant
 from desk.db.index_log import lock_index
-from desk.db.leases import Claim
 from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database
 from desk.demo.content import (
@@ -52,7 +51,7 @@ from desk.widget.configuration import WidgetConfiguration, write_configuration
 
 _log = structlog.get_logger(__name__)
 _LOCK = 7361002
-_ARTICLES_AT_ONCE = 4
+_ARTICLES_AT_ONCE = 16
 _TICKETS_AT_ONCE = 3
 _HOUSE_RULE = (
     "Name the place in the panel first, such as Backups > Restore, then say how long it takes and what it costs."
@@ -190,24 +189,19 @@ async def _seed_knowledge(
 ) -> None:
     articles = {Scope(GLOBAL_TENANT_ID): load_articles(GLOBAL_FOLDER)}
     articles |= {Scope(ids[folder]): load_articles(folder, tenant.help_host) for folder, tenant in tenants.items()}
-    free = asyncio.Semaphore(_ARTICLES_AT_ONCE)
-    await _all(*(_index(installation, database, scope, articles[scope], free) for scope in articles))
+    for scope in articles:
+        await _index(installation, database, scope, articles[scope])
 
 
-async def _index(
-    installation: Installation, database: Database, scope: Scope, articles: list[Upload], free: asyncio.Semaphore
-) -> None:
-    """Several at once, so that the embedder gets their texts in one batch."""
+async def _index(installation: Installation, database: Database, scope: Scope, articles: list[Upload]) -> None:
+    """Many in one pass, so that the embedder gets their texts together."""
     largest = installation.settings.maximum_upload_bytes
     storage = installation.storage
     versions = [await take_in(database, storage, scope, article, maximum_bytes=largest) for article in articles]
-
-    async def index(held: Claim) -> None:
-        async with free:
-            await installation.indexer.index(held.tenant_id, held.row_id, held.fence)
-
     waiting = await take(database, scope, DocumentVersion, DocumentVersion.id.in_([each.id for each in versions]))
-    await _all(*(index(held) for held in waiting))
+    for start in range(0, len(waiting), _ARTICLES_AT_ONCE):
+        held = waiting[start : start + _ARTICLES_AT_ONCE]
+        await installation.indexer.index_many(held[0].tenant_id, {each.row_id: each.fence for each in held})
 
 
 def _story(
@@ -234,11 +228,12 @@ async def _play(story: StoryDesk, folder: str, knowledge: asyncio.Task[None]) ->
     tickets = [ticket for about in load_tickets(folder).values() for ticket in about]
     tickets.sort(key=lambda each: -duration(each.age))
     ids = await story.open(tickets)
+    done = await story.done(ids.values())
     free = asyncio.Semaphore(_TICKETS_AT_ONCE)
 
     async def play(ticket: DemoTicket) -> None:
         async with free:
-            await story.play(ticket, ids[ticket.id])
+            await story.play(ticket, ids[ticket.id], done[ids[ticket.id]])
 
     for stage in Stage:
         if stage is Stage.WITH_KNOWLEDGE:

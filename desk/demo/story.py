@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from msgspec import UNSET
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, literal, select, update
 
 from desk.accounts.identity import Actor, Permission
 from desk.chat.answering import ChatQuestion, take_question
@@ -103,10 +104,9 @@ class StoryDesk:
         await self._move({ids[told.id]: self._started - duration(told.age) for told in tickets})
         return ids
 
-    async def play(self, told: DemoTicket, ticket_id: UUID) -> None:
-        """From the customer's first message to where the ticket stands today."""
+    async def play(self, told: DemoTicket, ticket_id: UUID, done: Counter[str]) -> None:
+        """From the customer's first message to where the ticket stands today, without the steps that are done."""
         moment = self._started - duration(told.age)
-        done = await self._done(ticket_id)
         for step in told.steps:
             moment += duration(step.after)
             kind = _counted_as(step)
@@ -226,22 +226,22 @@ class StoryDesk:
             raise LookupError(msg)
         return draft
 
-    async def _done(self, ticket_id: UUID) -> dict[str, int]:
-        """How many steps of each kind an earlier start has finished."""
-        count = select(func.count())
-        reviews = count.select_from(Review).where(Review.ticket_id == ticket_id)
-        notes = count.select_from(Message).where(Message.ticket_id == ticket_id, Message.author == "note")
-        escalations = count.select_from(TicketEvent).where(
-            TicketEvent.ticket_id == ticket_id, TicketEvent.kind == "ticket_escalated", TicketEvent.actor != "desk"
-        )
-        statement = select(
-            reviews.scalar_subquery().label("reviews"),
-            notes.scalar_subquery().label("notes"),
-            escalations.scalar_subquery().label("escalations"),
+    async def done(self, ticket_ids: Iterable[UUID]) -> dict[UUID, Counter[str]]:
+        """How many steps of each kind an earlier start has finished, for each ticket."""
+        found = {ticket_id: Counter[str]() for ticket_id in ticket_ids}
+        counted = (
+            select(Review.ticket_id, literal("reviews")),
+            select(Message.ticket_id, literal("notes")).where(Message.author == "note"),
+            select(TicketEvent.ticket_id, literal("escalations")).where(
+                TicketEvent.kind == "ticket_escalated", TicketEvent.actor != "desk"
+            ),
         )
         async with self._database.transaction(self._scope) as session:
-            row = (await session.execute(statement)).one()
-        return {"reviews": row.reviews, "notes": row.notes, "escalations": row.escalations}
+            for steps in counted:
+                for ticket_id, kind in await session.execute(steps):
+                    if ticket_id in found:
+                        found[ticket_id][kind] += 1
+        return found
 
     async def _move(self, moments: Mapping[UUID, datetime]) -> None:
         async with self._database.transaction(self._scope) as session:
