@@ -17,10 +17,16 @@ _SUBJECT_PREFIX = re.compile(
 )
 _GREETING = re.compile(
     r"^(?:hi|hello|hey|dear|greetings|good (?:morning|afternoon|evening|day)|hallo|guten (?:tag|morgen|abend)|"
-    r"moin|liebes|bonjour|bonsoir|salut|hola|buen[oa]s (?:d[ií]as|tardes|noches)|ciao|buongiorno|buonasera|"
+    r"moin|servus|liebes|bonjour|bonsoir|salut|hola|buen[oa]s (?:d[ií]as|tardes|noches)|ciao|buongiorno|buonasera|"
     r"ol[aá]|bom dia|boa tarde|hej|dag|beste)\b",
     re.IGNORECASE,
 )
+_FORMAL_GREETING = re.compile(
+    r"^(?:sehr geehrte[rs]?|liebe[rs]?|estimad[oa]s?|apreciad[oa]s?|ch[eè]re?s?|madame|monsieur|mesdames|messieurs|"
+    r"to whom it may concern|a quien corresponda)\b[^.?\n]{0,60}[,:!]$",
+    re.IGNORECASE,
+)
+"""A line of its own, as letters have it."""
 _ADDRESSEE = re.compile(
     r"^[ \t]+(?:there|all|team|everyone|everybody|support|guys|folks|sirs?|madam|ma'am|friends?|and|or|customer|"
     r"service|staff|zusammen|tous|todos|tutti|[A-Z\u00c0-\u00de][\w'.-]{0,30})(?![\w'-])"
@@ -31,8 +37,10 @@ _SIGN_OFF = re.compile(
     r"^(?:(?:many |kind |best |warm |with )*(?:thanks|thank you|regards|wishes|cheers|best|sincerely|respectfully|thx|"
     r"yours(?: (?:sincerely|faithfully|truly))?)(?: (?:in advance|so much|very much|a lot|again|and regards|"
     r"and best regards|for your (?:help|time|support)))*|"
-    r"(?:mit )?(?:freundliche[nm]?|beste[nm]?|viele|liebe) gr[uü](?:ss|ß)en?|mfg|vielen dank|danke|"
-    r"cordialement|bien à vous|merci(?: d'avance)?|saludos(?: cordiales)?|(?:muchas )?gracias|"
+    r"(?:mit )?(?:freundliche[nm]?|beste[nm]?|viele|liebe|sch[oö]ne) gr[uü](?:ss|ß)en?|mfg|lg|vg|"
+    r"(?:vielen |herzlichen )?dank(?: (?:im voraus|und gr[uü](?:ss|ß)e))?|danke|"
+    r"(?:bien |très )?cordialement|bien à vous|salutations(?: distinguées)?|merci(?: beaucoup)?(?: d'avance)?|"
+    r"(?:un (?:cordial )?|muchos )?saludos?(?: cordial(?:es)?)?|atentamente|(?:muchas )?gracias(?: de antemano)?|"
     r"cordiali saluti|grazie|atenciosamente|obrigad[oa]|met vriendelijke groet(?:en)?|groeten)[ \t]*[,.!]*$",
     re.IGNORECASE,
 )
@@ -41,8 +49,14 @@ _LONGEST_SIGNATURE_LINE = 60
 _LINES_AFTER_SIGN_OFF = 6
 _CLIENT_FOOTER = re.compile(
     r"^(?:sent from (?:my|mail|yahoo|outlook|proton)|get outlook for|von meinem \S+ gesendet|"
-    r"envoyé de mon|enviado desde mi|this (?:e-?mail|message)(?: and any attachments?)? (?:is|are|may be) "
-    r"(?:confidential|intended))",
+    r"gesendet (?:von|mit) (?:meinem|der|outlook)|envoyé (?:de|depuis) (?:mon|ma|outlook)|enviado desde (?:mi|outlook)|"
+    r"(?:the information contained in )?this (?:e-?mail|message)(?: and (?:any|its) (?:attachments?|files?))? "
+    r"(?:is|are|may be|may contain|contains) (?:confidential|privileged|intended)|confidentiality notice|"
+    r"diese e-?mail (?:und|enthält|ist|kann)\b.{0,60}vertraulich|"
+    r"ce (?:message|courriel|mail|e-mail)\b.{0,60}\bconfidentiel|"
+    r"este (?:mensaje|correo|e-?mail)\b.{0,60}\bconfidencial|"
+    r"(?:please consider the environment|bitte denken sie an die umwelt|pensez à l'environnement|"
+    r"por favor,? piense en el medio ?ambiente))",
     re.IGNORECASE,
 )
 _QUOTE_INTRODUCTION = re.compile(
@@ -52,8 +66,11 @@ _QUOTE_INTRODUCTION = re.compile(
 )
 _OPENS_INTRODUCTION = re.compile(r"^(?:on|am|le|el|il|op|em)\b", re.IGNORECASE)
 _FORWARDED = re.compile(
-    r"^(?:-{2,}[ \t]*(?:original message|forwarded message|ursprüngliche nachricht|message d'origine|"
-    r"mensaje original)[ \t]*-{2,}|_{20,})[ \t]*$",
+    r"^(?:-{2,}[ \t]*(?:original message|forwarded message|original-nachricht|"
+    r"(?:ursprüngliche|weitergeleitete) nachricht|"
+    r"message (?:d'origine|original|transféré)|mensaje (?:original|reenviado))[ \t]*-{2,}|"
+    r"begin forwarded message:|anfang der weitergeleiteten nachricht:|début du message (?:réexpédié|transféré)[ \t]*:|"
+    r"inicio del mensaje reenviado:|_{20,})[ \t]*$",
     re.IGNORECASE,
 )
 _HEADER_FIRST = re.compile(r"^\*?(?:from|von|de|da)\*?[ \t]*:.*@", re.IGNORECASE)
@@ -170,6 +187,8 @@ def _machine_output(lines: list[str]) -> list[str]:
 
 def _without_greeting(line: str) -> str:
     """Names and "team" are part of a greeting, other words are not: "Hi website down" stays whole."""
+    if _FORMAL_GREETING.match(line):
+        return ""
     greeting = _GREETING.match(line)
     if greeting is None:
         return line

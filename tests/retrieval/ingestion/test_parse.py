@@ -186,7 +186,7 @@ def test_plain_text_keeps_lists_code_and_line_breaks() -> None:
         ("Non riesco ad accedere alla mia casella, come posso fare?", "it"),
         ("Não consigo entrar na minha conta, como posso fazer?", "pt"),
         ("Hoe kan ik mijn wachtwoord wijzigen als ik het niet meer weet?", "nl"),
-        ("Dzień dobry, nie mogę zalogować się do poczty.", ""),
+        ("Dzień dobry, nie mogę zalogować się do poczty.", "pl"),
         ("nginx apache mysql php", ""),
     ],
 )
