@@ -58,6 +58,7 @@ async def test_a_file_of_another_kind_and_a_person_without_the_right_are_refused
     refused = await browser.post("/history/files", files={"file": ("desk.pdf", b"%PDF")})
     assert (refused.status_code, "ends in .jsonl" in refused.text) == (400, True)
     assert (await browser.post("/history/replays")).status_code == 400
+    browser.http.cookies.clear()
     await signed_in(browser, agent)
     page = await browser.page("/history")
     assert page.css_first("form.drop") is None
