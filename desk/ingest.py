@@ -17,8 +17,12 @@ from desk.db.tenancy import Scope
 from desk.errors import DeskError, InvalidInputError, TooLargeError
 from desk.giving_up import note_failure
 from desk.installation import Installation
+from desk.jobs import Duty, WorkLoop
 from desk.knowledge import Upload, reindex_document, take_in
-from desk.models import Chunk, Document, DocumentVersion
+from desk.models import Chunk, Document, DocumentVersion, Website
+from desk.paging import LARGEST_PAGE
+from desk.websites.rounds import KEPT
+from desk.websites.sites import WebsiteChoices, add_website, list_pages
 
 _TOGETHER = 16
 """Documents indexed in one pass."""
@@ -67,6 +71,50 @@ class Ingestion:
                 await self._finish(names)
                 names = {}
         await self._finish(names)
+
+    async def add_website(self, address: str, choices: WebsiteChoices) -> None:
+        """Crawl it now, here or in a worker that is faster, and tell what became of each page.
+
+        Raises RefusedAddressError, InvalidInputError.
+        """
+        async with self._database.transaction(self._scope) as session:
+            website = await add_website(session, self._installation.crawls.rules, address, choices)
+        settings = self._installation.settings
+        duty = Duty("websites", self._installation.crawls.work, 1, most_attempts=3)
+        loop = WorkLoop(
+            self._database, (duty,), lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds
+        )
+        while not await self._is_crawled(website.id):
+            async with self._database.transaction(self._scope) as session:
+                claims = await claim_these(session, Website, [website.id], settings.lease_seconds)
+            for held in claims:
+                await loop.do(duty, held)
+            if not claims:
+                await asyncio.sleep(_WAIT_SECONDS)
+        await self._finish(await self._pages(website.id))
+
+    async def _is_crawled(self, website_id: UUID) -> bool:
+        async with self._database.transaction(self._scope) as session:
+            now_or_later = (Website.due_at <= func.now()) | (Website.lease_until >= func.now())
+            at_work = (Website.phase == "crawling") & ~Website.is_paused
+            found = await session.execute(select(Website.id).where(Website.id == website_id, now_or_later | at_work))
+            return found.scalar_one_or_none() is None
+
+    async def _pages(self, website_id: UUID) -> dict[UUID, str]:
+        """Newest versions of the pages that are kept, with their addresses; why the others are not is told."""
+        names: dict[UUID, str] = {}
+        offset = 0
+        while True:
+            async with self._database.transaction(self._scope) as session:
+                page = await list_pages(session, website_id, state=None, q=None, limit=LARGEST_PAGE, offset=offset)
+            for line in page.items:
+                if line.page.state in KEPT and line.version_id is not None:
+                    names[line.version_id] = line.page.url
+                else:
+                    self._told(IngestResult(line.page.url, "refused", reason=line.page.reason))
+            offset += LARGEST_PAGE
+            if offset >= page.total:
+                return names
 
     async def index_again(self) -> None:
         """Read the newest upload of every document anew."""

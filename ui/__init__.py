@@ -31,6 +31,7 @@ from ui.pages.signing_in import Account, SigningIn
 from ui.pages.tickets import Tickets
 from ui.pages.topics import Topics
 from ui.pages.tuning import Weights
+from ui.pages.websites import OneWebsite, Websites
 from ui.pages.widget import demo_shop, embed_script
 from ui.pages.widget_settings import WidgetSettings
 from ui.rendering import PagesPlugin, error_page, static_files
@@ -51,6 +52,8 @@ def page_handlers() -> Sequence[ControllerRouterHandler]:
         ComposerFiles,
         Knowledge,
         OneDocument,
+        Websites,
+        OneWebsite,
         Gaps,
         Conflicts,
         rebuild,

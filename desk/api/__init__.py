@@ -23,6 +23,7 @@ from desk.api.prompts import PromptController
 from desk.api.search import search
 from desk.api.tickets import TicketController, escalate
 from desk.api.usage import usage
+from desk.api.websites import WebsiteController
 from desk.api.weights import WeightsController
 
 _FORM_OVERHEAD = 64 * 1024
@@ -49,6 +50,7 @@ def api_router(maximum_upload_bytes: int, maximum_attachment_bytes: int) -> Rout
                 request_max_body_size=maximum_attachment_bytes + _FORM_OVERHEAD,
             ),
             AttachmentController,
+            WebsiteController,
             FaqController,
             GapController,
             ProposalController,

@@ -28,7 +28,7 @@ class AskedDocument(Asked):
     title: str | None = None
     text: str | None = None
     url: str | None = None
-    """Where the text stands for people to read; it is cited."""
+    """Where the text stands for people to read; it is cited. Without a text: the page to fetch."""
     category: str | None = None
 
 
@@ -89,10 +89,7 @@ def _from_json(body: bytes) -> GivenDocument:
         msg = f"the body cannot be used: {error}"
         raise InvalidInputError(msg) from error
     if asked.text is None:
-        if asked.url is not None:
-            msg = "pages cannot be fetched from an address yet; upload the file, or send its title and text"
-            raise InvalidInputError(msg)
-        return GivenDocument(asked.title, asked.category, None, None, None)
+        return GivenDocument(asked.title, asked.category, asked.url, None, None)
     text, title = clean_text(asked.text), clean_line(asked.title or "")
     raw = text.encode("utf-8", errors="replace")
     return GivenDocument(asked.title, asked.category, asked.url, f"{title or 'text'}.md", raw)

@@ -22,6 +22,7 @@ from desk.models import GLOBAL_TENANT_ID, Chunk, Document, DocumentVersion
 from desk.paging import STANDARD_PAGE
 from desk.plain_text import clean_line
 from desk.web.permissions import needs
+from desk.websites.sites import WebsiteChoices, add_website
 
 
 class VersionAnswer(Answer):
@@ -101,11 +102,20 @@ class DifferenceAnswer(Listed[ChangeAnswer]):
 class JobAnswer(Answer):
     id: UUID
     state: str
-    """waiting, indexed, or refused: see the document's versions."""
+    """waiting, indexed, or refused: see the document's versions, or the website's pages."""
 
 
 class DocumentAccepted(DocumentAnswer):
     version: int
+    job: JobAnswer
+
+
+class PageAccepted(Answer):
+    """A page that is being fetched: its document is made when it came."""
+
+    url: str
+    website_id: UUID
+    """Under `/websites` it shows what became of it."""
     job: JobAnswer
 
 
@@ -119,11 +129,16 @@ class DocumentController(Controller):
         request: Request[Any, Any, Any],
         actor: NamedDependency[Actor],
         installation: NamedDependency[Installation],
-    ) -> DocumentAccepted:
-        """Take a document in; it is indexed in the background. A file of the same name is a new version."""
+    ) -> DocumentAccepted | PageAccepted:
+        """Take a document in; it is indexed in the background. A file of the same name is a new version.
+
+        With nothing but a `url` the page is fetched; the same address again fetches it again.
+        """
         given = await read_document(request, maximum_bytes=installation.settings.maximum_upload_bytes)
+        if given.raw is None and given.url is not None:
+            return await _fetch(installation, actor, given.url, given.category)
         if given.raw is None:
-            msg = "send a file, or a title and a text"
+            msg = "send a file, a title and a text, or the url of a page"
             raise InvalidInputError(msg)
         title = clean_line(given.title or "")
         is_text = given.file_name is not None and given.file_name == f"{title or 'text'}.md"
@@ -213,6 +228,9 @@ class DocumentController(Controller):
         async with installation.database.transaction(actor.scope) as session:
             document = await change_document(session, document_id, title=given.title, category=given.category)
             newest = (await document_view(session, document_id)).versions[0]
+        if given.raw is None and given.url is not None:
+            msg = "a document is replaced by a file or a text; POST the url to fetch its page again"
+            raise InvalidInputError(msg)
         if given.raw is None:
             return DocumentAccepted(**_fields(document), version=newest.number, job=JobAnswer(newest.id, newest.state))
         return await _take_in(installation, actor, given, document.origin)
@@ -234,6 +252,12 @@ class DocumentController(Controller):
             version = await reindex_document(session, document_id)
             document = await get_document(session, document_id)
         return _accepted(document, version)
+
+
+async def _fetch(installation: Installation, actor: Actor, url: str, category: str | None) -> PageAccepted:
+    async with installation.database.transaction(actor.scope) as session:
+        website = await add_website(session, installation.crawls.rules, url, WebsiteChoices(category=category))
+    return PageAccepted(url=website.url, website_id=website.id, job=JobAnswer(website.id, "waiting"))
 
 
 async def _take_in(installation: Installation, actor: Actor, given: GivenDocument, origin: str) -> DocumentAccepted:

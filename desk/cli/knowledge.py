@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from desk.cli.printing import print_json, progress_bar
 if TYPE_CHECKING:
     from desk.ingest import IngestResult
     from desk.installation import Installation
+    from desk.websites.sites import WebsiteChoices
 
 
 def _check_tenant(slug: str | None, *, is_global: bool) -> None:
@@ -36,16 +38,33 @@ async def _tenant_id(installation: Installation, slug: str | None) -> UUID:
 @click.option("--tenant", "slug", help="Slug of the tenant that may use it.")
 @click.option("--global", "is_global", is_flag=True, help="For all tenants.")
 @click.option("--category", default="", help="Category of the documents, such as billing.")
+@click.option("--site", "is_site", is_flag=True, help="Of a URL: the whole site, by its sitemap and its links.")
+@click.option("--depth", type=int, help="Links to follow from the first page of a site; 3 when left out.")
+@click.option("--pages", "most_pages", type=int, help="Most pages of a site; 200 when left out.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def ingest(paths: tuple[str, ...], slug: str | None, category: str, *, is_global: bool, as_json: bool) -> None:
-    """Take files and folders into the knowledge base: PDF, Word, PowerPoint, OpenDocument, HTML, Markdown, text,
-    e-mail, CSV of FAQs, and ZIP archives of these.
+def ingest(
+    paths: tuple[str, ...],
+    slug: str | None,
+    category: str,
+    depth: int | None,
+    most_pages: int | None,
+    *,
+    is_global: bool,
+    is_site: bool,
+    as_json: bool,
+) -> None:
+    """Take files, folders and web pages into the knowledge base: PDF, Word, PowerPoint, OpenDocument, HTML, Markdown,
+    text, e-mail, CSV of FAQs, and ZIP archives of these; https addresses are fetched.
 
-    A file that was taken in before becomes a new version of its document; unchanged it stays as it is.
+    A file or page that was taken in before becomes a new version of its document; unchanged it stays as it is.
     """
+    from desk.websites.sites import WebsiteChoices
+
     _check_tenant(slug, is_global=is_global)
-    files, left_out = _discover(paths)
-    results = [_as_json(one) for one in run_with_installation(_ingesting(files, slug, category))]
+    addresses = [path for path in paths if path.startswith(_WEB)]
+    files, left_out = _discover([path for path in paths if not path.startswith(_WEB)])
+    choices = WebsiteChoices("site" if is_site else None, None, most_pages, depth, category or None)
+    results = [_as_json(one) for one in run_with_installation(_ingesting(files, addresses, slug, category, choices))]
     results += [{"path": str(path), "result": "refused", "chunks": 0, "reason": reason} for path, reason in left_out]
     if as_json:
         print_json(
@@ -64,15 +83,13 @@ def ingest(paths: tuple[str, ...], slug: str | None, category: str, *, is_global
             click.echo(f"  {remark}")
 
 
-def _discover(paths: tuple[str, ...]) -> tuple[list[Path], list[tuple[Path, str]]]:
+_WEB = ("http://", "https://")
+
+
+def _discover(paths: Sequence[str]) -> tuple[list[Path], list[tuple[Path, str]]]:
     """The files to take in, and files in the folders that cannot be read. Raises InvalidInputError."""
     from desk.command_wiring import find_documents
-    from desk.errors import InvalidInputError
 
-    for path in paths:
-        if path.startswith(("http://", "https://")):
-            msg = f"{path} is a URL; `desk ingest` reads files and folders, so download it first"
-            raise InvalidInputError(msg)
     skipped: list[tuple[Path, str]] = []
     files = list(find_documents([Path(path) for path in paths], lambda path, why: skipped.append((path, why))))
     taken = {path.resolve() for path in files}
@@ -88,7 +105,9 @@ def _is_left_out(path: Path, taken: set[Path]) -> bool:
     return False
 
 
-def _ingesting(files: list[Path], slug: str | None, category: str) -> Any:
+def _ingesting(
+    files: list[Path], addresses: list[str], slug: str | None, category: str, choices: WebsiteChoices
+) -> Any:
     async def work(installation: Installation) -> list[IngestResult]:
         from desk.db.tenancy import Scope
         from desk.ingest import Ingestion
@@ -96,13 +115,16 @@ def _ingesting(files: list[Path], slug: str | None, category: str) -> Any:
         results: list[IngestResult] = []
         scope = Scope(await _tenant_id(installation, slug))
         with progress_bar() as bar:
-            task = bar.add_task("Indexing", total=len(files))
+            task = bar.add_task("Indexing", total=len(files) + len(addresses))
 
             def told(result: IngestResult) -> None:
                 results.append(result)
                 bar.update(task, advance=1, total=max(len(files), len(results)))
 
-            await Ingestion(installation, scope, told).add_files(files, category)
+            ingestion = Ingestion(installation, scope, told)
+            await ingestion.add_files(files, category)
+            for address in addresses:
+                await ingestion.add_website(address, choices)
         return results
 
     return work

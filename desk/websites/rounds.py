@@ -7,7 +7,7 @@ website was paused or deleted meanwhile, changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -36,7 +36,8 @@ _RETRY_SECONDS: Final = 20.0
 _LONGEST_RETRY: Final = 900.0
 _INTERVALS: Final = {"daily": timedelta(days=1), "weekly": timedelta(weeks=1)}
 _TOGETHER: Final = 500
-_KEPT: Final = ("new", "changed", "unchanged")
+KEPT: Final = ("new", "changed", "unchanged")
+"""States of pages whose document is searched."""
 
 
 async def begin(session: AsyncSession, held: Claim) -> SiteFacts | None:
@@ -127,7 +128,7 @@ async def same_content(session: AsyncSession, site: SiteFacts, page: PageFacts, 
             WebsitePage.content_hash == look.content_hash,
             WebsitePage.id != page.id,
             WebsitePage.document_id.is_not(None),
-            WebsitePage.state.in_((*_KEPT, "queued")),
+            WebsitePage.state.in_((*KEPT, "queued")),
         )
         .limit(1)
     )
@@ -150,7 +151,7 @@ async def end_page(
         row.reason, row.try_at = look.reason, now + timedelta(seconds=min(wait, _LONGEST_RETRY))
     else:
         row.state, row.reason, row.tries = look.state, look.reason, 0
-        if look.state in _KEPT:
+        if look.state in KEPT:
             await _keep(session, row, look, kept)
         elif look.state != "failed" and row.document_id is not None:
             await _miss(session, row, look)
@@ -189,7 +190,7 @@ async def _is_kept_elsewhere(session: AsyncSession, row: WebsitePage) -> bool:
         .where(
             WebsitePage.document_id == row.document_id,
             WebsitePage.id != row.id,
-            WebsitePage.state.in_((*_KEPT, "queued")),
+            WebsitePage.state.in_((*KEPT, "queued")),
         )
         .limit(1)
     )
@@ -282,7 +283,7 @@ async def let_go(session: AsyncSession, held: Claim) -> None:
     website.attempts = 0
     queued = (WebsitePage.website_id == website.id) & (WebsitePage.state == "queued")
     left = await session.execute(select(func.min(WebsitePage.try_at)).where(queued))
-    first: datetime | None = left.scalar_one()
+    first = left.scalar_one_or_none()
     if first is None:
         await _end(session, website)
     else:

@@ -57,6 +57,7 @@ class PageLine:
     document_reason: str
     document_version: int
     """Newest number, 0 without a document."""
+    version_id: UUID | None
 
 
 async def add_website(session: AsyncSession, rules: EgressRules, address: str, choices: WebsiteChoices) -> Website:
@@ -206,7 +207,7 @@ async def list_pages(
         .scalar_subquery()
     )
     statement = (
-        select(WebsitePage, DocumentVersion.state, DocumentVersion.reason, DocumentVersion.number)
+        select(WebsitePage, DocumentVersion.state, DocumentVersion.reason, DocumentVersion.number, DocumentVersion.id)
         .outerjoin(
             DocumentVersion,
             (DocumentVersion.document_id == WebsitePage.document_id) & (DocumentVersion.number == newest),
@@ -220,7 +221,9 @@ async def list_pages(
     if words:
         statement = statement.where(WebsitePage.url.icontains(words, autoescape=True))
     rows, total = await read_page(session, statement, limit=limit, offset=offset)
-    return Page([PageLine(row[0], row[1] or "", row[2] or "", row[3] or 0) for row in rows], total, limit, offset)
+    return Page(
+        [PageLine(row[0], row[1] or "", row[2] or "", row[3] or 0, row[4]) for row in rows], total, limit, offset
+    )
 
 
 def next_crawl(row: Website) -> datetime | None:

@@ -80,4 +80,6 @@ def messages_for(events: list[LiveEvent]) -> list[ServerSentEventMessage]:
     told += [ServerSentEventMessage(event="history", data="1")] if histories else []
     told += [ServerSentEventMessage(event="certificate", data="1")] if certificates else []
     told += [ServerSentEventMessage(event="sending", data="1")] if sending else []
+    websites = any(event.kind == "website" for event in events)
+    told += [ServerSentEventMessage(event="website", data="1")] if websites else []
     return told + ([ServerSentEventMessage(event="faq", data="1")] if faqs else [])

@@ -102,6 +102,7 @@ async def build_world(client: Client, installation: Installation, owner: Person)
         "delivery_id": sent["delivery"]["id"],
         "document_id": document["id"],
         "backtest_id": str(await _backtest(installation, owner)),
+        "website_id": (await call(client, owner, "POST", "/websites", json=_WEBSITE))["id"],
         "example_id": (await call(client, owner, "GET", "/examples"))["items"][0]["id"],
         "correction_id": (await call(client, owner, "GET", "/corrections"))["items"][0]["id"],
         "faq_id": (await call(client, owner, "POST", "/faqs", json={"question": "Why?", "answer": "So."}))["id"],
@@ -126,3 +127,4 @@ async def _backtest(installation: Installation, person: Person) -> UUID:
 
 
 _REPLY = {"from": "agent", "body": "Please use the Forgot password link on the login page."}
+_WEBSITE = {"url": "https://help.example.invalid/", "reach": "site", "schedule": "weekly"}

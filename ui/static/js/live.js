@@ -30,6 +30,7 @@ function connect() {
   stream.addEventListener("document", () => tell("desk-document"));
   stream.addEventListener("certificate", () => tell("desk-certificate"));
   stream.addEventListener("sending", () => tell("desk-sending"));
+  stream.addEventListener("website", () => tell("desk-website"));
   stream.addEventListener("faq", () => tell("desk-faq"));
   stream.addEventListener("history", () => tell("desk-history"));
   stream.addEventListener("error", lost);
@@ -39,6 +40,7 @@ function catchUp() {
   tell("desk-queue");
   tell("desk-refresh");
   tell("desk-document");
+  tell("desk-website");
   tell("desk-faq");
   tell("desk-history");
   tell("desk-certificate");
