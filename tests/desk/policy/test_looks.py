@@ -39,7 +39,6 @@ from tests.conftest import new_owner
 from tests.desk.conversations import new_ticket, reload
 from tests.desk.test_delivery import ScriptedChannel, work_all
 
-
 PARTS = ("example_similarity", "kb_similarity", "intent_certainty", "correction_safety")
 CONFIDENCE = {"calibrated": 0.97, "score": 80.0, "level": "high", "parts": dict.fromkeys(PARTS, 0.8)}
 
