@@ -60,7 +60,7 @@ async def _ask(
         raise ConflictError(msg)
     title = await title_of(session, await checked(session, after))
     if before is not None and not before.is_present:
-        title = f"{await title_of(session, await checked(session, before))} beside {title}"
+        title = f"{await title_of(session, await checked(session, before))} → {title}"
     comparison = Comparison(
         id=uuid7(),
         kind=kind,
@@ -100,7 +100,8 @@ async def title_of(session: AsyncSession, candidate: Candidate) -> str:
         provider = await get_provider(session, candidate.provider_id)
         parts.append(f"with {provider.name}, {provider.model}")
     parts += [f"without {(await get_document(session, one)).title}" for one in candidate.without_documents]
-    return "; ".join(parts) or "As the desk is now"
+    told = "; ".join(parts) or "as the desk is now"
+    return told[0].upper() + told[1:]
 
 
 async def publish(session: AsyncSession, comparison_id: UUID) -> Comparison:

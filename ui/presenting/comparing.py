@@ -147,8 +147,9 @@ def _regression_words(view: ComparisonView) -> str:
             f"{counted(broken, 'draft says', 'drafts say')} again what was corrected;"
             f" {counted(fixed, 'keeps', 'keep')} to the correction."
         )
-    said = f"{counted(broken, 'draft', 'drafts')} would say again what must not be used; {fixed} would be put right."
-    still = f" {view.still_wrong} are wrong now and would stay so." if view.still_wrong else ""
+    drafts = counted(broken, "draft", "drafts") if broken else "No draft"
+    said = f"{drafts} would say again what must not be used; {fixed} would be put right."
+    still = f" {counted(view.still_wrong, 'is', 'are')} wrong now and would stay so." if view.still_wrong else ""
     return said + still
 
 
@@ -180,7 +181,7 @@ def shown_case(row: ComparisonCase, comparison: Comparison) -> ShownCase:
             f" {row.before_ms:.0f} ms → {row.after_ms:.0f} ms"
         )
     return ShownCase(
-        title=excerpt(" ".join(row.question.split()), 160) or "No question",
+        title=excerpt(row.question.strip().partition("\n")[0], 120) or "No question",
         chip=_STILL_WRONG if row.is_wrong and outcome == "unchanged" else _OUTCOMES[outcome],
         ticket=f"/tickets/{row.ticket_id}?view=all" if row.ticket_id else "",
         before_words="Draft now" if has_before else "The draft that was corrected",
