@@ -18,7 +18,7 @@ from desk.document_difference import version_difference
 from desk.documents import alike_passages, categories, document_view, list_documents, reading_progress
 from desk.errors import DeskError, InvalidInputError
 from desk.installation import Installation
-from desk.knowledge import Upload, change_document, delete_document, reindex_document, take_in
+from desk.knowledge import Upload, change_document, delete_document, reindex_document, search_again, take_in
 from desk.models import DocumentVersion
 from desk.paging import STANDARD_PAGE
 from desk.plain_text import clean_line, clean_text
@@ -206,6 +206,19 @@ class OneDocument(Controller):
     ) -> Template:
         async with installation.database.transaction(actor.scope) as session:
             await reindex_document(session, document_id)
+        return told(await _document_page(request, installation, actor, document_id), "Being read again.")
+
+    @post("/search-again", status_code=200, opt=needs(Permission.KNOWLEDGE))
+    async def search_again(
+        self,
+        request: Request[Any, Any, Any],
+        document_id: FromPath[UUID],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        """What was set aside is searched again."""
+        async with installation.database.transaction(actor.scope) as session:
+            await search_again(session, document_id)
         return told(await _document_page(request, installation, actor, document_id), "Being read again.")
 
     @post("/delete", status_code=200, opt=needs(Permission.KNOWLEDGE))

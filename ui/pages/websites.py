@@ -90,6 +90,7 @@ class Websites(Controller):
             "standard_pages": STANDARD_PAGES,
             "standard_depth": STANDARD_DEPTH,
             "largest": (MOST_PAGES, MOST_DEPTH),
+            "part_area": "websites",
         }
         if wants_part(request):
             around = await shell(request, installation, actor, area="knowledge")

@@ -25,6 +25,7 @@ _FOUND_LENGTH = 240
 _SLIDES = (".pptx", ".pptm", ".ppsx")
 _STAGES = {"reading": "Reading", "embedding": "Preparing the search"}
 _CHIPS = {"waiting": Chip("Being read", "fair"), "indexed": Chip("Ready", "good"), "refused": Chip("Refused", "bad")}
+_SET_ASIDE = Chip("Set aside", "weak")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,8 @@ class ShownDocument:
     """Id and title of what it came in."""
     parts: Sequence[tuple[UUID, str]]
     parts_words: str
+    set_aside: str
+    """Why it is no longer searched; empty when it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +155,8 @@ def document_line(line: DocumentLine, actor: Actor, words: str = "") -> ShownDoc
         title=line.document.title,
         category=line.document.category,
         file_name=line.newest.file_name,
-        chip=_chip(line.newest),
-        reason=line.newest.reason,
+        chip=_SET_ASIDE if line.document.set_aside else _chip(line.newest),
+        reason=line.newest.reason or line.document.set_aside,
         remarks=counted(len(line.newest.remarks.splitlines()), "remark", "remarks") if line.newest.remarks else "",
         chunks=counted(line.chunks, "passage", "passages") if line.chunks else "",
         is_global=is_foreign(line.document, actor),
@@ -207,6 +210,7 @@ def shown_document(view: DocumentView, actor: Actor, number: int, pages: Sequenc
         archive=None if view.archive is None else (view.archive.id, view.archive.title),
         parts=[(part.id, part.origin.partition("!/")[2] or part.title) for part in view.parts],
         parts_words=counted(view.parts_total, "document", "documents"),
+        set_aside=document.set_aside,
     )
 
 
