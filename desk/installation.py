@@ -31,6 +31,7 @@ from desk.ports import (
     IntentDescription,
     KnowledgeUpkeep,
     Learner,
+    ModelOptions,
     Retriever,
     Storage,
 )
@@ -53,6 +54,7 @@ class Installation:
     faqs: FaqLane
     intents: tuple[IntentDescription, ...]
     models: ChatModels
+    model_options: ModelOptions
     analyser: EditAnalyser
     learner: Learner
     indexer: DocumentIndexer

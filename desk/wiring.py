@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from time import monotonic
 from uuid import UUID
 
 from litestar import Litestar
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, select, true
 
 import ui
 from connectors.email.channel import EmailChannel
@@ -42,6 +42,7 @@ from desk.db.unit_of_work import Database
 from desk.delivery import DeliveryDesk
 from desk.drafting.pipeline import DraftingDesk
 from desk.egress import EgressRules
+from desk.errors import NotFoundError
 from desk.files import FileLinks
 from desk.garbage import settle
 from desk.inbound.connecting import StoredCredentials
@@ -51,7 +52,7 @@ from desk.installation import Installation
 from desk.live import LiveHub
 from desk.logs import configure_logs
 from desk.models import ModelProvider
-from desk.ports import Channel, ChatModel, ChatModels, Clock, Embedder, IntentDescription, Storage
+from desk.ports import Channel, ChatModel, ChatModels, Clock, Embedder, IntentDescription, ModelOption, Storage
 from desk.secret import Secret
 from desk.settings import Settings, load_settings
 from desk.wakeups import QueueWaker, saq_queue
@@ -140,6 +141,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         faqs=faqs,
         intents=intent_descriptions(),
         models=models,
+        model_options=models,
         analyser=Analyser(),
         learner=ReviewLearner(database, embedder, retriever),
         indexer=ChunkIndexer(database, storage, embedder, settings.lease_seconds),
@@ -223,7 +225,8 @@ def reranking_stage(
 
 
 class TenantModels:
-    """The tenant's own provider chain, else the installation's. Fulfils `desk.ports.ChatModels`."""
+    """The tenant's own provider chain, else the installation's. Fulfils `desk.ports.ChatModels` and
+    `desk.ports.ModelOptions`."""
 
     def __init__(self, database: Database, settings: Settings, rules: EgressRules, clock: Clock) -> None:
         self._database = database
@@ -247,6 +250,19 @@ class TenantModels:
         return self._chain(
             await self._own(tenant_id, ModelProvider.is_active.is_(True) | (ModelProvider.id == provider_id))
         )
+
+    async def offered(self, tenant_id: UUID) -> Sequence[ModelOption]:
+        return [ModelOption(one.fingerprint, f"{one.model} ({one.name})") for one in await self._all(tenant_id)]
+
+    async def only(self, tenant_id: UUID, key: str) -> ChatModel:
+        chain = self._chain(tuple(one for one in await self._all(tenant_id) if one.fingerprint == key)[:1])
+        if chain is None:
+            msg = "this language model is not set up any more"
+            raise NotFoundError(msg)
+        return chain
+
+    async def _all(self, tenant_id: UUID) -> tuple[ProviderConfiguration, ...]:
+        return await self._own(tenant_id, true()) or self._shared
 
     async def _own(self, tenant_id: UUID, wanted: ColumnElement[bool]) -> tuple[ProviderConfiguration, ...]:
         async with self._database.transaction(Scope(tenant_id)) as session:

@@ -18,7 +18,7 @@ from desk.api.gaps import GapController, IndexController, PassagePairController,
 from desk.api.inbound import InboundController
 from desk.api.intents import IntentController, set_ticket_intent
 from desk.api.learned import CorrectionController, ExampleController
-from desk.api.policy import PolicyController, playground
+from desk.api.policy import PolicyController, playground, playground_models
 from desk.api.prompts import PromptController
 from desk.api.search import search
 from desk.api.tickets import TicketController, escalate
@@ -71,6 +71,7 @@ def api_router(maximum_upload_bytes: int, maximum_attachment_bytes: int) -> Rout
             judge_reply,
             BacktestController,
             playground,
+            playground_models,
             usage,
             ConnectionController,
             InboundController,

@@ -18,7 +18,7 @@ from desk.api.weights import AskedWeights
 from desk.attachments.kept import AttachmentLimits
 from desk.attachments.threads import checked_ids, files_of_deliveries
 from desk.delivery import resolve_uncertain
-from desk.drafting.trials import replay_draft
+from desk.drafting.trials import drafting_with, replay_draft
 from desk.errors import NotFoundError
 from desk.installation import Installation
 from desk.models import Decision, Delivery
@@ -46,6 +46,9 @@ class AskedRejection(Asked):
 class AskedReplay(Asked):
     prompt_id: UUID | None = None
     weights: AskedWeights | None = None
+    model: str = ""
+    """Key of a configured model (`GET /api/v1/playground/models`), `none` for the desk's own writer; empty: as
+    configured."""
 
 
 class AskedResolution(Asked):
@@ -143,10 +146,10 @@ class DraftController(Controller):
         actor: NamedDependency[Actor],
         installation: NamedDependency[Installation],
     ) -> DraftAnswer:
-        """Decide again with another prompt or other weights; nothing is stored."""
+        """Decide again with another prompt, other weights or another model; nothing is stored but its cost."""
         trial = await replay_draft(
             installation.database,
-            installation.drafting,
+            await drafting_with(installation.drafting, installation.model_options, actor, data.model),
             actor,
             draft_id,
             prompt_id=data.prompt_id,

@@ -13,7 +13,7 @@ from desk.accounts.preferences import CertificationTerms, EscalationRules
 from desk.api.fields import Answer, Asked
 from desk.api.ticket_answers import DraftAnswer, tried_draft_answer
 from desk.api.weights import AskedWeights
-from desk.drafting.trials import try_question
+from desk.drafting.trials import drafting_with, try_question
 from desk.installation import Installation
 from desk.policy.quiet import QuietHours, quiet_hours
 from desk.policy.tenant_policy import PolicyChange, TenantPolicy, change_policy, read_policy
@@ -48,6 +48,19 @@ class AskedPlayground(Asked):
     body: str
     prompt_id: UUID | None = None
     weights: AskedWeights | None = None
+    channel: str | None = None
+    """Whose policy decides; without it none lets anything out."""
+    model: str = ""
+    """Key of a configured model, `none` for the desk's own writer; empty: as configured."""
+
+
+class ModelOptionAnswer(Answer):
+    key: str
+    words: str
+
+
+class ModelOptionsAnswer(Answer):
+    items: list[ModelOptionAnswer]
 
 
 class PolicyController(Controller):
@@ -89,17 +102,27 @@ async def playground(
     actor: NamedDependency[Actor],
     installation: NamedDependency[Installation],
 ) -> DraftAnswer:
-    """What the desk would draft for this question; nothing is stored."""
+    """What the desk would draft for this question; nothing is stored but what a model was paid."""
     trial = await try_question(
         installation.database,
-        installation.drafting,
+        await drafting_with(installation.drafting, installation.model_options, actor, data.model),
         actor,
         subject=data.subject,
         body=data.body,
         prompt_id=data.prompt_id,
         weights=data.weights.to_weights() if data.weights else None,
+        channel=data.channel,
     )
     return tried_draft_answer(trial.context, trial.finished, prompt_id=trial.inputs.prompt_id, ticket_id=None)
+
+
+@get("/playground/models", opt=needs(Permission.SIGNED_IN), tags=["playground"])
+async def playground_models(
+    actor: NamedDependency[Actor], installation: NamedDependency[Installation]
+) -> ModelOptionsAnswer:
+    """Which of the configured models a try can be made with."""
+    offered = await installation.model_options.offered(actor.tenant_id)
+    return ModelOptionsAnswer([ModelOptionAnswer(one.key, one.words) for one in offered])
 
 
 def _answer(policy: TenantPolicy) -> PolicyAnswer:

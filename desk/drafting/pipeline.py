@@ -83,7 +83,11 @@ class DraftingDesk:
 
     def without_models(self) -> DraftingDesk:
         """The same desk writing by itself, whatever models are configured: at once, and the same every time."""
-        return DraftingDesk(self._database, self._retriever, self._faqs, _NoModels(), self._calibration)
+        return self.variant(self._retriever, _NoModels())
+
+    def with_only(self, model: ChatModel) -> DraftingDesk:
+        """The same desk with this model alone."""
+        return self.variant(self._retriever, _OneModel(model))
 
     def variant(self, retriever: Retriever, models: ChatModels | None = None) -> DraftingDesk:
         """The same desk over other evidence, and with other models if given."""
@@ -326,6 +330,20 @@ class DraftingDesk:
                 await announce(session, ticket.tenant_id, "draft", ticket=ticket.id, draft=draft.id)
         except LostLeaseError:
             _log.info("draft_dropped", draft=str(held.row_id), reason="the lease was taken over")
+
+
+class _OneModel:
+    """Fulfils `desk.ports.ChatModels`; whoever built the model closes it."""
+
+    def __init__(self, model: ChatModel) -> None:
+        self._model = model
+
+    async def for_tenant(self, tenant_id: UUID) -> ChatModel | None:
+        del tenant_id
+        return self._model
+
+    async def close(self) -> None:
+        """Nothing of its own is open."""
 
 
 class _NoModels:

@@ -29,7 +29,16 @@ from desk.ports.inbound import (
     TriedChannel,
     WatchedChannel,
 )
-from desk.ports.language_models import ChatModel, ChatModels, ChatReply, ChatRequest, ChatTurn, ModelAttempt
+from desk.ports.language_models import (
+    ChatModel,
+    ChatModels,
+    ChatReply,
+    ChatRequest,
+    ChatTurn,
+    ModelAttempt,
+    ModelOption,
+    ModelOptions,
+)
 from desk.ports.learning import (
     Calibration,
     EditAnalyser,
@@ -109,6 +118,8 @@ __all__ = [
     "Mistake",
     "MistakeFinder",
     "ModelAttempt",
+    "ModelOption",
+    "ModelOptions",
     "OutgoingFile",
     "OutgoingReply",
     "Question",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, Protocol
@@ -60,6 +60,25 @@ class ChatModel(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOption:
+    """One configured provider that a single try may be made with."""
+
+    key: str
+    """Names it in a form; says nothing of its credentials."""
+    words: str
+
+
+class ModelOptions(Protocol):
+    async def offered(self, tenant_id: UUID) -> Sequence[ModelOption]:
+        """The tenant's own providers, those that are switched off among them; else the installation's."""
+        ...
+
+    async def only(self, tenant_id: UUID, key: str) -> ChatModel:
+        """That one, without fallbacks. Raises NotFoundError when it is not offered."""
+        ...
 
 
 class ChatModels(Protocol):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -12,17 +13,22 @@ import msgspec
 from desk.drafting.record import confidence_json
 from desk.drafting.trials import Trial
 from desk.plain_text import excerpt
-from desk.policy.decide import REASON_TEXTS
+from desk.policy.decide import REASON_TEXTS, PolicyDecision
 from desk.ports import Hit
 from ui.presenting.draft_card import ShownConfidence, ShownSource, shown_confidence, source_address
 from ui.presenting.texts import Piece, failed_marks, marked
-from ui.presenting.words import CHECKS, SOURCE_KINDS, WRITERS
+from ui.presenting.words import CHECKS, SOURCE_KINDS, WRITERS, channel_words
 
 PRESENTATIONS = {
     "prefilled": "filled into the reply",
     "banner": "offered as ready to use",
     "collapsed": "folded away, with the evidence shown",
     "notes": "kept back, with the evidence shown",
+}
+_OUTCOMES = {
+    "send": ("would be sent", "good"),
+    "suggest": ("waits for an agent", "fair"),
+    "notes": ("evidence only", "line"),
 }
 DECISIONS = {
     "send": "To be sent by itself.",
@@ -62,6 +68,26 @@ class ShownTrial:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelDecision:
+    channel: str
+    words: str
+    tone: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAttempt:
+    """One side of a comparison."""
+
+    name: str
+    trial: ShownTrial | None
+    failure: str
+    """Why there is no draft; empty with one."""
+    channels: Sequence[ChannelDecision]
+    cost: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShownDecision:
     facts: Sequence[tuple[str, str]]
     confidence: ShownConfidence | None
@@ -91,6 +117,7 @@ def shown_trial(trial: Trial) -> ShownTrial:
         facts=[
             ("Topic", f"{intent.label.replace('_', ' ')} ({100 * intent.certainty:.0f} %)"),
             ("Prompt", trial.inputs.prompt.name),
+            ("Weights", _weights(asdict(evidence.weights))),
             ("Embeddings", evidence.embedding_model),
             *_reranking(msgspec.to_builtins(evidence.reranking)),
             *([("Model", written.model)] if written.model else []),
@@ -98,6 +125,30 @@ def shown_trial(trial: Trial) -> ShownTrial:
         turns=[(turn.role, turn.content) for turn in finished.turns] if written.writer == "llm" else [],
         timings=shown_timings(finished.timings_ms),
     )
+
+
+def shown_attempt(name: str, trial: Trial, decisions: Mapping[str, PolicyDecision]) -> ShownAttempt:
+    attempts = trial.finished.written.attempts
+    tokens = sum(each.tokens_in + each.tokens_out for each in attempts)
+    usd = sum((each.usd for each in attempts), start=Decimal(0))
+    return ShownAttempt(
+        name=name,
+        trial=shown_trial(trial),
+        failure="",
+        channels=[
+            ChannelDecision(
+                channel_words(channel),
+                *_OUTCOMES[decision.decision],
+                reason=" ".join(REASON_TEXTS.get(reason, reason) for reason in decision.reasons[:1]),
+            )
+            for channel, decision in decisions.items()
+        ],
+        cost=f"{tokens:,} tokens, {usd:.4f} USD" if attempts else "",
+    )
+
+
+def failed_attempt(name: str, why: str) -> ShownAttempt:
+    return ShownAttempt(name, None, f"{why[:1].upper()}{why[1:]}.", (), "")
 
 
 def shown_decision(record: Mapping[str, Any]) -> ShownDecision:
