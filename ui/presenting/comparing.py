@@ -189,7 +189,11 @@ def shown_case(row: ComparisonCase, comparison: Comparison) -> ShownCase:
         after=marked(row.after_body, marks) if row.after_body else [Piece("(no draft could be made)")],
         wanted=row.wanted or "(no reply was given)",
         reasons=[
-            (_MISTAKES.get(one["kind"], str(one["kind"]).replace("_", " ")), one["said"], one["instead"])
+            (
+                _MISTAKES.get(one["kind"], str(one["kind"]).replace("_", " ")),
+                excerpt(one["said"], 240),
+                excerpt(one["instead"], 240),
+            )
             for one in row.reasons
         ],
         figures=figures,
@@ -230,7 +234,9 @@ def _arm(letter: str, arm: ArmFigures) -> ShownArm:
         letter=letter,
         address=f"/prompts/{arm.prompt.id}",
         prompt=f"{arm.prompt.name}, version {arm.prompt.number}",
-        share=f"{100 * arm.share_good:.0f} %" if arm.reviewed else "none",
+        share=f"{100 * arm.share_good:.0f} % were sent and not changed in meaning."
+        if arm.reviewed
+        else "None reviewed yet.",
         facts=[
             ("Drafts", f"{arm.drafts:,}"),
             ("Reviewed", f"{arm.reviewed:,}"),
