@@ -47,7 +47,7 @@ def page_address(address: str, rules: EgressRules) -> str:
     target = rules.check_url(given)
     host = f"[{target.host}]" if ":" in target.host else target.host
     at = "" if target.port == _DEFAULT_PORTS[target.scheme] else f":{target.port}"
-    path = quote(unquote(parts.path), safe="/~:@!$&'()*+,;=-._%") if "%" not in parts.path else parts.path
+    path = quote(parts.path, safe="/~:@!$&'()*+,;=-._%")
     query = parts.query
     if query and _TRACKING.search(query):
         query = urlencode([(name, value) for name, value in _pairs(query) if not _TRACKING.fullmatch(name)])
