@@ -12,8 +12,9 @@ from litestar.params import FromPath, JSONBody
 from sqlalchemy import select
 
 from desk.accounts.identity import Actor, Permission
+from desk.api.draft_answers import DraftAnswer, draft_answer, tried_draft_answer
 from desk.api.fields import Answer, Asked
-from desk.api.ticket_answers import DeliveryAnswer, DraftAnswer, delivery_answer, draft_answer, tried_draft_answer
+from desk.api.ticket_answers import DeliveryAnswer, delivery_answer
 from desk.api.weights import AskedWeights
 from desk.attachments.kept import AttachmentLimits
 from desk.attachments.threads import checked_ids, files_of_deliveries

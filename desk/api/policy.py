@@ -10,8 +10,8 @@ from litestar.params import JSONBody
 
 from desk.accounts.identity import Actor, Permission
 from desk.accounts.preferences import CertificationTerms, EscalationRules
+from desk.api.draft_answers import DraftAnswer, tried_draft_answer
 from desk.api.fields import Answer, Asked
-from desk.api.ticket_answers import DraftAnswer, tried_draft_answer
 from desk.api.weights import AskedWeights
 from desk.drafting.trials import drafting_with, try_question
 from desk.installation import Installation

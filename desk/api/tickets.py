@@ -11,16 +11,15 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from desk.accounts.identity import Actor, Permission
+from desk.api.draft_answers import DraftAnswer, draft_answer
 from desk.api.drafts import described_delivery
 from desk.api.fields import Answer, Asked, Limit, Listed, Offset
 from desk.api.ticket_answers import (
     DeliveryAnswer,
-    DraftAnswer,
     MessageAnswer,
     TicketDetail,
     TicketLineAnswer,
     detail_answer,
-    draft_answer,
     line_answer,
     message_answer,
 )
