@@ -25,12 +25,13 @@ from tests.desk.api.world import build_world, call, do_due_work
 from tests.desk.conftest import Client, People, Person, serving
 from tests.ui.conftest import Browser, new_address, signed_in
 from tests.ui.markup import faults
+from tests.ui.test_mailbox_pages import connected
 from tests.ui.test_sending_pages import certify, quiet_ticket
 
 HOSTILE = '</textarea></template><script>alert(1)</script><img src=x onerror=alert(1)>" hx-get="/x" {{ 7*7 }} \u202e'
 NO_PAGE = ("/", "/login", "/logout", "/live", "/welcome", "/settings/email/allowed")
 """What leads elsewhere, or is only come back to from elsewhere."""
-PARTS = ("/refresh", "/sending/switch", "/sending/news", "/sending/standing")
+PARTS = ("/refresh", "/health", "/sending/switch", "/sending/news", "/sending/standing")
 
 
 class PageRoute(NamedTuple):
@@ -58,8 +59,13 @@ def filled(path: str, ids: dict[str, str]) -> str:
 
 def addresses(app: Litestar, ids: dict[str, str]) -> list[str]:
     got = [filled(route.path, ids) for route in page_routes(app) if route.method == "GET" and route.path not in NO_PAGE]
-    needed = {"prompts": f"?against={ids['prompt_id']}", "knowledge": "?from=1&to=1"}
-    return [path + needed[path.split("/")[1]] if path.endswith("/difference") else path for path in got]
+    asked = {
+        filled("/prompts/{prompt_id}/difference", ids): f"?against={ids['prompt_id']}",
+        filled("/knowledge/{document_id}/difference", ids): "?from=1&to=1",
+        "/settings/email/new": "?address=help@acme.test",
+    }
+    assert set(asked) <= set(got)
+    return [path + asked.get(path, "") for path in got]
 
 
 async def test_every_page_of_a_desk_at_work_keeps_to_the_rules(
@@ -68,8 +74,10 @@ async def test_every_page_of_a_desk_at_work_keeps_to_the_rules(
     world = await build_world(client, installation, owner)
     certificate_id = await certify(installation.database, owner, await quiet_ticket(installation.database, owner))
     await signed_in(browser, owner)
+    mailbox_id = (await connected(browser)).rpartition("/")[2]
     found: dict[str, list[str]] = {}
-    for path in addresses(app, {**world.ids, "certificate_id": str(certificate_id), "view": "all", "channel": "rest"}):
+    added = {"certificate_id": str(certificate_id), "connection_id": mailbox_id, "view": "all", "channel": "rest"}
+    for path in addresses(app, {**world.ids, **added}):
         answer = await browser.get(path)
         assert answer.status_code == 200, f"{path}: {answer.status_code}"
         is_whole = not path.endswith(PARTS)
