@@ -111,6 +111,7 @@ def lying_zip() -> bytes:
         ("crash", b"x", "damaged"),
         ("bug", b"x", "damaged"),
     ],
+    ids=lambda value: "file" if isinstance(value, bytes) else str(value),  # archives hold the time they were made
 )  # fmt: skip
 def test_what_is_meant_to_harm_is_refused_with_the_reason(
     reader: IsolatedReader, name: str, raw: bytes, reason: str
