@@ -90,11 +90,9 @@ class UpkeepDesk:
             stage = str((await hold(session, KnowledgeJob, held)).cursor.get("stage", "asking"))
         if stage == "asking":
             await self._ask_for_documents(held)
-            return True
-        if stage == "embedding":
+        if stage in {"asking", "embedding"}:
             await self._upkeep.relearn(held.tenant_id)
             await self._reach(held, {"stage": "reading"})
-            return True
         async with self._database.transaction(held.scope) as session:
             return (await reading_progress(session)).waiting > 0
 

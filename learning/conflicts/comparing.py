@@ -170,7 +170,16 @@ def _about_the_same(left: _Sentence, right: _Sentence, meant: Sequence[EditChang
     if not only_left or not only_right:
         return True
     # A word on either side: another way to say it, unless it is a name, or few words are left to tell.
-    return common > _FEWEST_WORDS + 1 and not (_names(left.text, only_left) or _names(right.text, only_right))
+    return (
+        common > _FEWEST_WORDS + 1
+        and all(_unit(one.before) == _unit(one.after) for one in values)
+        and not (_names(left.text, only_left) or _names(right.text, only_right))
+    )
+
+
+def _unit(value: str) -> str:
+    """What is counted: "90 days" and "10 minutes" are seldom two answers to one question."""
+    return "".join(character for character in fold(value) if character.isalpha())[:3]
 
 
 def _words_of(texts: Iterable[str]) -> set[str]:

@@ -31,6 +31,7 @@ MOST_GROUPED = 5_000
 """The newest questions a new one is compared with: 8 MB of vectors."""
 _EMBEDDED_ANEW = 500
 _LONGEST_TITLE = 160
+_TELLING_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +170,14 @@ async def _store(
         members = [at for at, of in enumerate(groups.of_question) if of == index]
         if gap is not None and members:
             nearest = max(members, key=lambda at: float(vectors[at] @ groups.middles[index]))
-            gap.title = excerpt(texts[nearest], _LONGEST_TITLE)
+            gap.title = _title(texts[nearest])
     await session.flush()
+
+
+def _title(question: str) -> str:
+    """The first line, which is the subject where there was one, unless it says next to nothing."""
+    first = question.partition("\n")[0]
+    return excerpt(first if len(first.split()) >= _TELLING_WORDS else question, _LONGEST_TITLE)
 
 
 async def _merge(session: AsyncSession, gaps: list[KnowledgeGap | None], groups: Groups) -> None:

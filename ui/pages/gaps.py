@@ -43,7 +43,7 @@ class SnoozeForm(msgspec.Struct):
 
 
 class ProposeForm(msgspec.Struct):
-    form: str = "faq"
+    kind: str = "faq"
 
 
 class AcceptForm(msgspec.Struct):
@@ -138,7 +138,7 @@ class Gaps(Controller):
         actor: NamedDependency[Actor],
         installation: NamedDependency[Installation],
     ) -> Template:
-        await propose(installation, actor, gap_id, cast("Form", data.form))
+        await propose(installation, actor, gap_id, cast("Form", data.kind))
         return await _gap_page(request, installation, actor, gap_id)
 
     @post("/{gap_id:uuid}/proposals/{proposal_id:uuid}/accept", status_code=200, opt=needs(Permission.KNOWLEDGE))

@@ -17,7 +17,7 @@ from desk.policy.decide import REASON_TEXTS, PolicyDecision
 from desk.ports import Hit
 from ui.presenting.draft_card import ShownConfidence, ShownSource, shown_confidence, source_address
 from ui.presenting.texts import Piece, failed_marks, marked
-from ui.presenting.words import CHECKS, SOURCE_KINDS, WRITERS, channel_words
+from ui.presenting.words import CHECKS, SOURCE_KINDS, WRITERS, Chip, channel_words
 
 PRESENTATIONS = {
     "prefilled": "filled into the reply",
@@ -70,8 +70,7 @@ class ShownTrial:
 @dataclass(frozen=True, slots=True)
 class ChannelDecision:
     channel: str
-    words: str
-    tone: str
+    chip: Chip
     reason: str
 
 
@@ -138,7 +137,7 @@ def shown_attempt(name: str, trial: Trial, decisions: Mapping[str, PolicyDecisio
         channels=[
             ChannelDecision(
                 channel_words(channel),
-                *_OUTCOMES[decision.decision],
+                Chip(*_OUTCOMES[decision.decision]),
                 reason=" ".join(REASON_TEXTS.get(reason, reason) for reason in decision.reasons[:1]),
             )
             for channel, decision in decisions.items()
