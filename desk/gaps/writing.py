@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -10,16 +11,20 @@ from uuid import UUID
 
 from desk.drafting.checks import Check, run_checks
 from desk.drafting.local_writer import write_locally
+from desk.drafting.names import addressed_names
+from desk.drafting.particulars import particulars
 from desk.drafting.slots import ApprovedAnswer, SlotFiller, TicketFacts
 from desk.errors import ModelUnavailableError
 from desk.gaps.listing import HumanReply
 from desk.gaps.people import People
 from desk.plain_text import clean_line, clean_text, excerpt
-from desk.ports import ChatModel, ChatRequest, ChatTurn, Evidence, Hit, ModelAttempt
+from desk.ports import ChatModel, ChatRequest, ChatTurn, Evidence, Hit, ModelAttempt, Span
+from desk.sentences import sentence_spans
 
 Form = Literal["article", "faq"]
 MOST_REPLIES = 12
 """The newest, one a customer; more say the same again."""
+_OF_ONE = frozenset({"reference", "email", "phone", "ip"})
 _LONGEST_TITLE = 200
 _LONGEST_REPLY = 3_000
 SCHEMA_NAME = "knowledge_text"
@@ -75,12 +80,37 @@ def neutral_replies(material: Material, letter_body: Callable[[str], str]) -> li
         newest.setdefault(reply.customer_id, reply)
     chosen = list(newest.values())[:MOST_REPLIES]
     answers = [
-        ApprovedAnswer(material.people.by_ticket.get(one.ticket_id, one.question), one.text, one.customer_name)
+        ApprovedAnswer(
+            material.people.by_ticket.get(one.ticket_id, one.question),
+            one.text,
+            " ".join((one.customer_name, *sorted(addressed_names(one.text)))),
+        )
         for one in chosen
     ]
     filler = SlotFiller(TicketFacts("", ""), answers, material.knowledge)
-    neutral = [replace(one, text=letter_body(filler.fill(answer))) for one, answer in zip(chosen, answers, strict=True)]
+    neutral = [
+        replace(one, text=_for_everybody(letter_body(one.text), answer, filler))
+        for one, answer in zip(chosen, answers, strict=True)
+    ]
     return [one for one in neutral if one.text]
+
+
+def _for_everybody(text: str, answer: ApprovedAnswer, filler: SlotFiller) -> str:
+    """Without the sentences that tell one customer of a number or an address of theirs, which without it say nothing;
+    domains and names elsewhere become neutral words."""
+    gone: list[Span] = []
+    for line in re.finditer(r"[^\n]+", text):
+        for start, end in sentence_spans(text, line.span()):
+            filled = filler.fill(replace(answer, answer=text[start:end]))
+            if any(
+                one.kind in _OF_ONE and text[start:end][one.start : one.end] not in filled
+                for one in particulars(text[start:end])
+            ):
+                gone.append((start, end))
+    for start, end in reversed(gone):
+        text = text[:start].rstrip(" ") + ("" if text[end:].startswith("\n") else " ") + text[end:].lstrip(" ")
+    filled = filler.fill(replace(answer, answer=re.sub(r"\n{3,}", "\n\n", text).strip()))
+    return filled[:1].upper() + filled[1:]
 
 
 def write_from_replies(material: Material, replies: Sequence[HumanReply]) -> WrittenKnowledge | None:

@@ -84,7 +84,9 @@ async def test_a_proposal_is_made_from_the_replies_and_names_no_customer(
     made = await propose(installation, owner.actor, gap.id, "faq" if form == "faq" else "article")
     assert (made.action, made.evidence, made.state) == ("create", 2, "proposed")
     assert "upload it under Newsletter, Import" in made.body
+    assert made.body.startswith("Export the list")
     assert "5,000" in made.body
+    assert "noted" not in made.body, "what was said of one order is no knowledge"
     whole = f"{made.title}\n{made.body}\n{made.phrasings}".casefold()
     for planted in ("ada", "grace", "marie", "lovelace", "77123", "901820", "grace-newsletters", "kind regards"):
         assert planted not in whole, planted
