@@ -25,6 +25,9 @@ BODIES: dict[str, Any] = {
     "/api/v1/drafts/{draft_id}/reject": {"reason": "wrong"},
     "/api/v1/deliveries/{delivery_id}/resolve": {"as": "sent"},
     "/api/v1/users/{user_id}": {"role": "agent"},
+    "/api/v1/knowledge/gaps/{gap_id}/snooze": {"days": 7},
+    "/api/v1/knowledge/gaps/{gap_id}/proposals": {"form": "faq"},
+    "/api/v1/knowledge/conflicts/{pair_id}/decide": {"keep": "both"},
 }
 WITHOUT_BODY = ("cancel", "close", "reindex", "duplicate", "activate", "signing-secret", "stop")
 

@@ -11,7 +11,18 @@ from sqlalchemy import func, select, update
 
 from desk.db.leases import claim
 from desk.installation import Installation
-from desk.models import Backtest, Connection, Delivery, InboxEntry, Review
+from desk.models import (
+    Backtest,
+    Chunk,
+    Connection,
+    Delivery,
+    GapQuestion,
+    InboxEntry,
+    KnowledgeGap,
+    KnowledgeProposal,
+    PassagePair,
+    Review,
+)
 from desk.work import duties
 from tests.desk.conftest import Client, Person
 
@@ -102,6 +113,7 @@ async def build_world(client: Client, installation: Installation, owner: Person)
         "delivery_id": sent["delivery"]["id"],
         "document_id": document["id"],
         "backtest_id": str(await _backtest(installation, owner)),
+        **await _upkeep(installation, owner, UUID(ticket["id"])),
         "website_id": (await call(client, owner, "POST", "/websites", json=_WEBSITE))["id"],
         "example_id": (await call(client, owner, "GET", "/examples"))["items"][0]["id"],
         "correction_id": (await call(client, owner, "GET", "/corrections"))["items"][0]["id"],
@@ -124,6 +136,25 @@ async def _backtest(installation: Installation, person: Person) -> UUID:
         session.add(row)
         await session.flush()
     return row.id
+
+
+async def _upkeep(installation: Installation, person: Person, ticket_id: UUID) -> dict[str, str]:
+    """A gap with a proposal, and two passages that disagree."""
+    gap, proposal, pair = KnowledgeGap(title="Why?"), KnowledgeProposal(form="faq", action="create"), PassagePair()
+    async with installation.database.transaction(person.actor.scope) as session:
+        session.add(gap)
+        await session.flush()
+        proposal.gap_id = gap.id
+        question = {"signals": ["failed"], "asked_at": gap.created_at, "model": "m", "vector": b""}
+        session.add_all([proposal, GapQuestion(gap_id=gap.id, ticket_id=ticket_id, seq=1, question="Why?", **question)])
+        chunks = (await session.execute(select(Chunk.id, Chunk.document_id))).all()
+        pair.kind, pair.similarity = "contradiction", 0.5
+        pair.first_kind = pair.second_kind = "document"
+        pair.first_item, pair.first_parent = pair.second_item, pair.second_parent = chunks[0]
+        pair.first_hash, pair.second_hash = "a", "b"
+        session.add(pair)
+        await session.flush()
+    return {"gap_id": str(gap.id), "proposal_id": str(proposal.id), "pair_id": str(pair.id)}
 
 
 _REPLY = {"from": "agent", "body": "Please use the Forgot password link on the login page."}
