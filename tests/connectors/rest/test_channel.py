@@ -80,7 +80,7 @@ def answer(status: int, body: bytes = b"", *headers: str) -> bytes:
 
 
 def channel(rules: EgressRules = RULES) -> RestChannel:
-    return RestChannel(rules, Now(), timeout_seconds=0.5)
+    return RestChannel(rules, Now(), timeout_seconds=2)
 
 
 async def test_a_reply_arrives_signed_and_whole_and_the_same_on_every_attempt() -> None:
