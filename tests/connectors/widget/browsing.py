@@ -64,8 +64,9 @@ def configure(api: httpx.Client, shop: Shop, **changes: Any) -> None:
     assert changed.status_code == 200, changed.text
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Generator[Browser]:
+    """Gone with its module: while Playwright runs, the asynchronous tests of this process cannot."""
     with sync_playwright() as playwright:
         expect.set_options(timeout=20_000)
         flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
