@@ -105,6 +105,7 @@ async def test_a_reply_arrives_signed_and_whole_and_the_same_on_every_attempt() 
             "body": "Dear Ms Ångström,\nit is due on Friday.",
             "recipient": {"customer": "c-17"},
             "version": 1772366340000,
+            "attachments": [],
         },
     }
 

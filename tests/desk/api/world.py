@@ -22,6 +22,7 @@ from desk.models import (
     KnowledgeProposal,
     PassagePair,
     Review,
+    SendingCertificate,
 )
 from desk.work import duties
 from tests.desk.conftest import Client, Person
@@ -106,6 +107,12 @@ async def build_world(client: Client, installation: Installation, owner: Person)
             update(Connection).where(Connection.id == chat["id"]).values(configuration={"answer_seconds": 0})
         )
         entry = (await session.execute(select(InboxEntry.id).limit(1))).scalar_one()
+        certificate = SendingCertificate(
+            group_name="all", channels=["rest"], threshold=0.9, risk=0.05, confidence=0.95, bound=0.04, labels=72,
+            errors=0, look=1,
+        )  # fmt: skip
+        session.add(certificate)
+    file = {"file": ("a.txt", b"words")}
     ids = {
         "session_id": (await call(client, owner, "POST", "/sessions", json={"user_id": "u-1"}))["id"],
         "ticket_id": ticket["id"],
@@ -121,6 +128,8 @@ async def build_world(client: Client, installation: Installation, owner: Person)
         "prompt_id": copy["id"],
         "connection_id": (await call(client, owner, "GET", "/connections"))["items"][0]["id"],
         "entry_id": str(entry),
+        "certificate_id": str(certificate.id),
+        "attachment_id": (await call(client, owner, "POST", f"/tickets/{ticket['id']}/attachments", files=file))["id"],
         "comparison_id": (await call(client, owner, "POST", "/regress", json={}))["id"],
         "provider_id": (await call(client, owner, "POST", "/model-providers", json=provider))["id"],
         "user_id": (await call(client, owner, "POST", "/users", json=person))["id"],
