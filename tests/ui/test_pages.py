@@ -31,7 +31,7 @@ from tests.ui.test_sending_pages import certify, quiet_ticket
 HOSTILE = '</textarea></template><script>alert(1)</script><img src=x onerror=alert(1)>" hx-get="/x" {{ 7*7 }} \u202e'
 NO_PAGE = ("/", "/login", "/logout", "/live", "/welcome", "/settings/email/allowed")
 """What leads elsewhere, or is only come back to from elsewhere."""
-PARTS = ("/refresh", "/health", "/sending/switch", "/sending/news", "/sending/standing")
+PARTS = ("/refresh", "/health", "/faqs/suggestions", "/sending/switch", "/sending/news", "/sending/standing")
 
 
 class PageRoute(NamedTuple):
