@@ -108,8 +108,8 @@ async def build_world(client: Client, installation: Installation, owner: Person)
         )
         entry = (await session.execute(select(InboxEntry.id).limit(1))).scalar_one()
         certificate = SendingCertificate(
-            group_name="all", state="revoked", channels=["rest"], threshold=0.9, risk=0.05, confidence=0.95, bound=0.04, labels=72,
-            errors=0, look=1,
+            group_name="all", state="revoked", channels=["rest"], threshold=0.9, risk=0.05, confidence=0.95, bound=0.04,
+            labels=72, errors=0, look=1,
         )  # fmt: skip
         session.add(certificate)
     file = {"file": ("a.txt", b"words")}
