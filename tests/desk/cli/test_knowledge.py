@@ -71,8 +71,6 @@ def test_what_cannot_be_started_is_an_error_and_not_a_refusal(desk: Command, fol
     slug = desk.new_tenant()
     with pytest.raises(InvalidInputError, match="no file or folder"):
         desk.run("ingest", str(folder), str(folder / "nowhere"), "--tenant", slug)
-    with pytest.raises(InvalidInputError, match="URL"):
-        desk.run("ingest", "https://example.com/kb", "--tenant", slug)
     assert desk.run("ingest", str(folder)).exit_code == 2
     assert desk.run("ingest", str(folder), "--tenant", slug, "--global").exit_code == 2
 
