@@ -136,7 +136,9 @@ def _limit(request: ReadRequest) -> None:
     ):
         _, hard = resource.getrlimit(what)
         allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (allowed, allowed))
+        # At the soft limit of processor time comes SIGXCPU, which says why; at the hard one SIGKILL, which does not.
+        most_ever = allowed + 1 if what == resource.RLIMIT_CPU and allowed != hard else allowed
+        resource.setrlimit(what, (allowed, most_ever))
     sys.setrecursionlimit(3_000)
 
 
