@@ -90,7 +90,8 @@ class Crawler:
     async def documents(self) -> dict[str, Document]:
         """Not deleted ones, by path."""
         async with self.database.transaction(self.actor.scope) as session:
-            rows = await session.execute(select(Document).where(~Document.is_deleted))
+            crawled = select(Document).where(~Document.is_deleted, Document.origin.contains("://"))
+            rows = await session.execute(crawled)
             return {"/" + one.origin.split("/", 3)[3]: one for one in rows.scalars()}
 
 
