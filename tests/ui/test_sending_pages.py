@@ -34,7 +34,8 @@ async def certify(database: Database, person: Person, ticket: Ticket) -> UUID:
     async with database.transaction(person.actor.scope) as session:
         await look_again(session, person.actor.tenant_id)
     async with database.transaction(person.actor.scope) as session:
-        return (await session.execute(select(SendingCertificate.id))).scalar_one()
+        active = select(SendingCertificate.id).where(SendingCertificate.state == "active")
+        return (await session.execute(active)).scalar_one()
 
 
 async def quiet_ticket(database: Database, person: Person) -> Ticket:
