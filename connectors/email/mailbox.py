@@ -12,7 +12,7 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Any, TypeVar, cast
 
 from imapclient import IMAPClient
@@ -127,17 +127,20 @@ async def _in_thread(thread: ThreadPoolExecutor, connected: socket.socket, work:
 
 
 def _signed_in(settings: EmailSettings, connected: socket.socket, token: str) -> IMAPClient:
-    client = _PinnedClient(settings.imap, connected)
-    if settings.imap.security == "starttls":
-        # Required: where the server does not offer it (or somebody in between hides it) nothing is said any more.
-        client.starttls(trusted_authorities())  # pyright: ignore[reportUnknownMemberType] - partly typed
-    if settings.sign_in == "password":
-        client.login(settings.username, settings.password.reveal())
-    else:
-        try:
-            client.oauth2_login(settings.username, token)
-        except IMAPClientError as error:
-            raise LoginError(str(error)) from error
+    with ExitStack() as unless_signed_in:
+        client = _PinnedClient(settings.imap, connected)
+        unless_signed_in.callback(_close, client)
+        if settings.imap.security == "starttls":
+            # Required: where the server does not offer it (or somebody in between hides it) nothing is said any more.
+            client.starttls(trusted_authorities())  # pyright: ignore[reportUnknownMemberType] - partly typed
+        if settings.sign_in == "password":
+            client.login(settings.username, settings.password.reveal())
+        else:
+            try:
+                client.oauth2_login(settings.username, token)
+            except IMAPClientError as error:
+                raise LoginError(str(error)) from error
+        unless_signed_in.pop_all()
     return client
 
 
