@@ -28,7 +28,7 @@ from desk.policy.evidence import (
 )
 from desk.policy.groups import group_names, group_of
 from desk.policy.labels import ReviewedDraft, reviewed_drafts
-from desk.policy.looks import certified_channels, drafts_changed_at, labels_of_group
+from desk.policy.looks import active_certificate, certified_channels, drafts_changed_at, labels_of_group
 
 MOST_SIMULATED = 2_000
 
@@ -92,11 +92,8 @@ async def _group(
     if group is not None:
         same = (group.risk, group.confidence) == (terms.risk, terms.confidence)
         spent = group.looks_before if same else group.looks_spent
-    held = await session.execute(
-        select(SendingCertificate).where(SendingCertificate.group_name == name, SendingCertificate.state == "active")
-    )
     played = Certification.play((draft.label for draft in counted), terms, spent)
-    return GroupStanding(name, played.progress(), len(counted), held.scalar_one_or_none())
+    return GroupStanding(name, played.progress(), len(counted), await active_certificate(session, name))
 
 
 async def _since(session: AsyncSession) -> datetime:
