@@ -14,6 +14,9 @@ from retrieval.lexical import LexicalIndex
 _LEAST = 0.5
 """Similarity to a heading from which it counts; below it the heading shares some words, which the passage has too."""
 _MOST_HEADINGS = 8
+_BYTES_A_HEADING = 350
+"""The string and its places in the dictionaries."""
+_BYTES_AN_ITEM = 180
 
 
 class HeadingIndex:
@@ -22,8 +25,10 @@ class HeadingIndex:
     def __init__(self) -> None:
         self._words = LexicalIndex()
         self._id_of: dict[str, UUID] = {}
-        self._items: dict[UUID, set[UUID]] = {}
-        self._headings_of: dict[UUID, tuple[str, ...]] = {}
+        self._heading_of: dict[UUID, str] = {}
+        self._items: dict[UUID, tuple[UUID, ...]] = {}
+        """By heading id. Tuples, since most headings have few items and a set takes five times the memory."""
+        self._headings_of: dict[UUID, tuple[UUID, ...]] = {}
         self._next = 1
 
     def __len__(self) -> int:
@@ -32,31 +37,35 @@ class HeadingIndex:
 
     @property
     def nbytes(self) -> int:
-        return self._words.nbytes + 200 * len(self._headings_of)
+        return self._words.nbytes + _BYTES_A_HEADING * len(self._id_of) + _BYTES_AN_ITEM * len(self._headings_of)
 
     def put(self, item_id: UUID, headings: Iterable[str]) -> None:
         """Set the headings of an item, in place of those it had."""
         self.remove(item_id)
-        own = tuple(dict.fromkeys(stripped for heading in headings if (stripped := heading.strip())))
+        own = dict.fromkeys(stripped for heading in headings if (stripped := heading.strip()))
         if not own:
             return
-        self._headings_of[item_id] = own
-        for heading in own:
-            heading_id = self._id_of.get(heading)
-            if heading_id is None:
-                heading_id, self._next = UUID(int=self._next), self._next + 1
-                self._id_of[heading] = heading_id
-                self._words.add(heading_id, heading)
-            self._items.setdefault(heading_id, set()).add(item_id)
+        self._headings_of[item_id] = tuple([self._id(heading) for heading in own])
+        for heading_id in self._headings_of[item_id]:
+            self._items[heading_id] = (*self._items.get(heading_id, ()), item_id)
 
     def remove(self, item_id: UUID) -> None:
         """Forget an item; one that is not there is no error."""
-        for heading in self._headings_of.pop(item_id, ()):
-            heading_id = self._id_of[heading]
-            self._items[heading_id].discard(item_id)
-            if not self._items[heading_id]:
-                del self._items[heading_id], self._id_of[heading]
-                self._words.remove(heading_id)
+        for heading_id in self._headings_of.pop(item_id, ()):
+            left = tuple([other for other in self._items[heading_id] if other != item_id])
+            if left:
+                self._items[heading_id] = left
+                continue
+            del self._items[heading_id], self._id_of[self._heading_of.pop(heading_id)]
+            self._words.remove(heading_id)
+
+    def _id(self, heading: str) -> UUID:
+        heading_id = self._id_of.get(heading)
+        if heading_id is None:
+            heading_id, self._next = UUID(int=self._next), self._next + 1
+            self._id_of[heading], self._heading_of[heading_id] = heading_id, heading
+            self._words.add(heading_id, heading)
+        return heading_id
 
     def similar(self, text: str) -> dict[UUID, float]:
         """Items under headings like the text, each with the similarity in [0.5, 1] of the one that is most so.

@@ -2,66 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from array import array
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import overload
+from typing import TypeVar, overload
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.postings import Hashes, Postings, Slots
 from retrieval.tokens import search_terms
+
+Number = TypeVar("Number", bound=np.generic)
 
 _SATURATION = 0.9
 """k1 and b as usual for passages (Trotman, Puurula & Burgess 2014); our own measurement agrees."""
 _LENGTH_SHARE = 0.4
-_MOST_COUNTED = 65_535
-_KEPT_GAINS_AN_ITEM = 64
-"""How much of the index may be kept as gains: for each item about the terms of a passage, so all of them for most."""
-_BYTES_A_TERM = 12
-"""Slot and count in the postings with their spare room, and the id in the item's own list."""
-_BYTES_A_WORD = 370
-"""A word of the vocabulary: the string, its places in two dictionaries and its empty postings."""
-_BYTES_AN_ITEM = 500
+_BYTES_AN_ITEM = 330
 """Its id and its places in the lists and dictionaries of words and vectors."""
-_BYTES_A_GAIN = 12
 _MOST_QUERY_TERMS = 64
 """Of a long question's known terms the rarest; the common ones behind them cost the most and say the least."""
-
-
-class _Postings:
-    """Where one term stands: slots ascending, and how often in each."""
-
-    __slots__ = ("counts", "slots", "term")
-
-    def __init__(self, term: str) -> None:
-        self.term = term
-        self.slots = array("I")
-        self.counts = array("H")
-
-    def put(self, slot: int, count: int) -> None:
-        if not self.slots or slot > self.slots[-1]:
-            self.slots.append(slot)
-            self.counts.append(min(count, _MOST_COUNTED))
-            return
-        at = bisect_left(self.slots, slot)
-        self.slots.insert(at, slot)
-        self.counts.insert(at, min(count, _MOST_COUNTED))
-
-    def drop(self, slot: int) -> None:
-        at = bisect_left(self.slots, slot)
-        del self.slots[at]
-        del self.counts[at]
-
-
-_Weighed = tuple[float, int, int]
-"""Weight, count in the query and id of one term."""
-_Gains = tuple[NDArray[np.intp], NDArray[np.float32]]
-"""Slots that have a term, and what each gains from it."""
+_MOST_COUNTED = 65_535
+_MOST_WAITING = 500_000
+"""Terms of new items that wait to be sorted in with the next search; 7 MB."""
+_FEWEST_DEAD, _DEAD_SHARE = 64, 8
+"""So many removed items, or such a part of those that are left, keep their postings until they are purged together."""
 
 
 class LexicalMatch:
@@ -98,6 +66,15 @@ class LexicalMatch:
         return float(self.scores[self._slot_of[item_id]])
 
 
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """A question's distinct terms in the order they come."""
+
+    terms: tuple[str, ...]
+    hashes: Hashes
+    counts: NDArray[np.float64]
+
+
 class LexicalIndex:
     """Okapi BM25 (Robertson & Zaragoza 2009) over items that come and go one by one.
 
@@ -108,19 +85,20 @@ class LexicalIndex:
     """
 
     def __init__(self) -> None:
-        self._ids: dict[str, int] = {}
-        self._postings: dict[int, _Postings] = {}
-        self._next_id = 0
+        self._postings = Postings()
         self._slot_of: dict[UUID, int] = {}
         self._items: list[UUID | None] = []
-        self._terms_of: list[array[int]] = []
         self._free: list[int] = []
+        self._dead: list[int] = []
+        """Slots whose item is gone but whose postings are still there."""
+        self._alive = np.zeros(0, dtype=np.bool_)
         self._lengths = np.zeros(0, dtype=np.float32)
+        self._norms = np.zeros(0, dtype=np.float32)
+        """Of every slot, for the average length at the last search."""
         self._total_length = 0
-        self._total_terms = 0
-        """Distinct terms of each item, added up."""
-        self._gains: dict[int, _Gains] = {}
-        self._kept_gains = 0
+        self._changed = False
+        self._waiting_hashes, self._waiting_counts = array("q"), array("H")
+        self._waiting_slots, self._waiting_sizes = array("I"), array("I")
 
     def __len__(self) -> int:
         return len(self._slot_of)
@@ -130,12 +108,15 @@ class LexicalIndex:
 
     @property
     def nbytes(self) -> int:
-        """Of memory, to within a tenth or so: counting what Python's objects take would take too long."""
+        """Of memory, but for the few objects of Python's that every index has."""
+        waiting = self._waiting_hashes.itemsize + self._waiting_counts.itemsize
         return (
-            len(self._ids) * _BYTES_A_WORD
+            self._postings.nbytes
             + len(self._slot_of) * _BYTES_AN_ITEM
-            + self._total_terms * _BYTES_A_TERM
-            + self._kept_gains * _BYTES_A_GAIN
+            + len(self._waiting_hashes) * waiting
+            + self._lengths.nbytes
+            + self._norms.nbytes
+            + self._alive.nbytes
         )
 
     def slot_of(self, item_id: UUID) -> int:
@@ -150,36 +131,31 @@ class LexicalIndex:
     def add(self, item_id: UUID, text: str) -> None:
         """Index a text under its id, in place of the text it had."""
         self.remove(item_id)
-        self._forget_gains()
         counts = Counter(search_terms(text))
         slot = self._take_slot(item_id)
-        term_ids = array("I", [self._id_of(term) for term in counts])
-        for term_id, count in zip(term_ids, counts.values(), strict=True):
-            self._postings[term_id].put(slot, count)
-        self._terms_of[slot] = term_ids
-        self._total_terms += len(term_ids)
+        self._waiting_hashes.extend(map(hash, counts))
+        self._waiting_counts.extend(min(count, _MOST_COUNTED) for count in counts.values())
+        self._waiting_slots.append(slot)
+        self._waiting_sizes.append(len(counts))
         length = counts.total()
         self._lengths[slot] = length
+        self._alive[slot] = True
         self._total_length += length
+        self._changed = True
+        if len(self._waiting_hashes) > _MOST_WAITING:
+            self._sort_in()
 
     def remove(self, item_id: UUID) -> None:
         """Forget an item; one that is not there is no error."""
         slot = self._slot_of.pop(item_id, None)
         if slot is None:
             return
-        self._forget_gains()
-        self._total_terms -= len(self._terms_of[slot])
-        for term_id in self._terms_of[slot]:
-            postings = self._postings[term_id]
-            postings.drop(slot)
-            if not postings.slots:
-                del self._postings[term_id]
-                del self._ids[postings.term]
-        self._terms_of[slot] = array("I")
         self._total_length -= int(self._lengths[slot])
         self._lengths[slot] = 0
+        self._alive[slot] = False
         self._items[slot] = None
-        self._free.append(slot)
+        self._dead.append(slot)
+        self._changed = True
 
     def search(self, text: str, k: int) -> list[tuple[UUID, float]]:
         """The best `k` items with scores in (0, 1], best first."""
@@ -187,65 +163,57 @@ class LexicalIndex:
 
     def match(self, text: str) -> LexicalMatch:
         """Score every item at once, for callers that need more than the best ones."""
-        query = _counted(text)
-        scores = self._scores(query) if query and self._slot_of else np.zeros(len(self._items))
+        if self._changed:
+            self._settle()
+        query = _read(text)
+        scores = self._scores(query) if query.terms and self._slot_of else np.zeros(len(self._items))
         return LexicalMatch(scores, self._items, self._slot_of)
 
-    def _scores(self, query: Counter[str]) -> NDArray[np.float64]:
+    def _scores(self, query: _Query) -> NDArray[np.float64]:
         """One score in [0, 1] for every slot."""
         items = len(self._slot_of)
-        average = max(self._total_length / items, 1.0)
-        query_norm = _length_norm(query.total() / average)
-        unknown, known = self._weighed(query, items)
-        best = sum(weight * count / (count + query_norm) for weight, count, _ in known)
-        best += sum(unknown * count / (count + query_norm) for term, count in query.items() if term not in self._ids)
-        if not known:
-            return np.zeros(len(self._items))
-        gains = [self._gains.get(term_id) or self._gained(term_id, weight, average) for weight, _, term_id in known]
-        # One pass over all terms: a call a term would take longer than its sums.
-        slots, gained = np.concatenate([one for one, _ in gains]), np.concatenate([one for _, one in gains])
-        scores = np.bincount(slots, weights=gained, minlength=len(self._items))
-        scores /= best
+        found = self._postings.find(query.hashes)
+        frequencies = self._postings.frequencies(found, self._alive if self._dead else None)
+        weights = np.log1p((items - frequencies + 0.5) / (frequencies + 0.5))
+        norm = _length_norm(float(query.counts.sum()) / self._average)
+        best = weights * query.counts / (query.counts + norm)
+        kept = np.flatnonzero(frequencies)
+        if len(kept) > _MOST_QUERY_TERMS:
+            rarest = sorted(kept.tolist(), key=lambda at: (-weights[at], query.terms[at]))[:_MOST_QUERY_TERMS]
+            kept = np.array(sorted(rarest), dtype=np.intp)
+        whole = float(best[kept].sum()) + float(best[frequencies == 0].sum())
+        scores = self._postings.summed(found, kept, weights.astype(np.float32), self._norms)
+        if self._dead:
+            scores[self._dead] = 0.0
+        scores /= whole
         return np.minimum(scores, 1.0, out=scores)
 
-    def _gained(self, term_id: int, weight: float, average: float) -> _Gains:
-        """Kept until the index changes: questions of a tenant share their words."""
-        postings = self._postings[term_id]
-        slots = np.frombuffer(postings.slots, dtype=np.uint32).astype(np.intp)
-        counts = np.frombuffer(postings.counts, dtype=np.uint16).astype(np.float32)
-        norms = _length_norm(self._lengths[slots] / np.float32(average))
-        gains: _Gains = slots, (weight * counts / (counts + norms)).astype(np.float32, copy=False)
-        if self._kept_gains > max(_KEPT_GAINS_AN_ITEM * len(self._slot_of), _MOST_QUERY_TERMS):
-            self._forget_gains()
-        self._gains[term_id] = gains
-        self._kept_gains += len(slots)
-        return gains
+    @property
+    def _average(self) -> float:
+        return max(self._total_length / len(self._slot_of), 1.0)
 
-    def _forget_gains(self) -> None:
-        if self._gains:
-            self._gains.clear()
-            self._kept_gains = 0
+    def _settle(self) -> None:
+        """What changed since the last search, taken in at once."""
+        self._sort_in()
+        if len(self._dead) > max(_FEWEST_DEAD, len(self._slot_of) // _DEAD_SHARE):
+            self._postings.purge(self._alive)
+            self._free.extend(self._dead)
+            self._dead.clear()
+        if self._slot_of:
+            self._norms = _length_norm(self._lengths[: len(self._items)] / np.float32(self._average))
+        self._changed = False
 
-    def _weighed(self, query: Counter[str], items: int) -> tuple[float, list[_Weighed]]:
-        """The weight of a term no item has, and weight, count in the query and id of the known ones."""
-        known = [
-            (_weight(len(self._postings[term_id].slots), items), count, term_id)
-            for term, count in query.items()
-            if (term_id := self._ids.get(term)) is not None
-        ]
-        if len(known) > _MOST_QUERY_TERMS:
-            known.sort(key=lambda entry: (-entry[0], self._postings[entry[2]].term))
-            del known[_MOST_QUERY_TERMS:]
-        return _weight(0, items), known
-
-    def _id_of(self, term: str) -> int:
-        term_id = self._ids.get(term)
-        if term_id is None:
-            term_id = self._next_id
-            self._next_id += 1
-            self._ids[term] = term_id
-            self._postings[term_id] = _Postings(term)
-        return term_id
+    def _sort_in(self) -> None:
+        slots: Slots = np.repeat(
+            np.frombuffer(self._waiting_slots, dtype=np.uint32), np.frombuffer(self._waiting_sizes, dtype=np.uint32)
+        )
+        self._postings.add(
+            np.frombuffer(self._waiting_hashes, dtype=np.int64),
+            slots,
+            np.frombuffer(self._waiting_counts, dtype=np.uint16),
+        )
+        self._waiting_hashes, self._waiting_counts = array("q"), array("H")
+        self._waiting_slots, self._waiting_sizes = array("I"), array("I")
 
     def _take_slot(self, item_id: UUID) -> int:
         if self._free:
@@ -254,23 +222,20 @@ class LexicalIndex:
         else:
             slot = len(self._items)
             self._items.append(item_id)
-            self._terms_of.append(array("I"))
             if slot >= len(self._lengths):
-                grown = np.zeros(max(64, 2 * slot), dtype=np.float32)
-                grown[:slot] = self._lengths
-                self._lengths = grown
+                room = max(64, slot + slot // 8 + 1)
+                self._lengths = _grown(self._lengths, room)
+                self._alive = _grown(self._alive, room)
         self._slot_of[item_id] = slot
         return slot
 
 
 @lru_cache(maxsize=8)
-def _counted(text: str) -> Counter[str]:
-    """Of one question, which is asked of several sources; not to be changed."""
-    return Counter(search_terms(text))
-
-
-def _weight(frequency: int, items: int) -> float:
-    return math.log1p((items - frequency + 0.5) / (frequency + 0.5))
+def _read(text: str) -> _Query:
+    """One question, which is asked of several sources."""
+    counted = Counter(search_terms(text))
+    hashes = np.fromiter(map(hash, counted), dtype=np.int64, count=len(counted))
+    return _Query(tuple(counted), hashes, np.fromiter(counted.values(), dtype=np.float64, count=len(counted)))
 
 
 @overload
@@ -280,3 +245,9 @@ def _length_norm(relative: NDArray[np.float32]) -> NDArray[np.float32]: ...
 def _length_norm(relative: float | NDArray[np.float32]) -> float | NDArray[np.float32]:
     """`relative`: length in terms of the average."""
     return _SATURATION * (1 - _LENGTH_SHARE + _LENGTH_SHARE * relative)
+
+
+def _grown(numbers: NDArray[Number], room: int) -> NDArray[Number]:
+    grown = np.zeros(room, dtype=numbers.dtype)
+    grown[: len(numbers)] = numbers
+    return grown

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import os
 import statistics
 import sys
+import tempfile
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from time import perf_counter
 from uuid import UUID
 
@@ -55,15 +59,35 @@ class Task:
 
 
 def embed_with_progress(texts: Sequence[str], label: str) -> Vectors:
-    """Rows for `texts` from the local model, with a progress bar on stderr."""
+    """Rows for `texts` from the local model, with a progress bar on stderr.
+
+    Kept in the folder for temporary files, so that the next run of a benchmark over the same texts starts at once.
+    """
     embedder = MiniLMEmbedder()
+    kept = _kept_file(embedder.model, texts)
+    if kept.is_file():
+        return np.load(kept)
     rows = np.empty((len(texts), embedder.dimension), dtype=np.float32)
+    order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
     starts = range(0, len(texts), _EMBEDDED_TOGETHER)
     with click.progressbar(starts, label=label, file=sys.stderr) as progress:
         for start in progress:
-            part = slice(start, start + _EMBEDDED_TOGETHER)
-            rows[part] = embedder.embed_now(texts[part])
+            some = order[start : start + _EMBEDDED_TOGETHER]
+            rows[some] = embedder.embed_now([texts[at] for at in some])
+    _keep(kept, rows)
     return rows
+
+
+def _kept_file(model: str, texts: Sequence[str]) -> Path:
+    digest = hashlib.sha256(json.dumps([model, *texts]).encode()).hexdigest()[:32]
+    return Path(tempfile.gettempdir(), f"desk-benchmark-vectors-{os.getuid()}", f"{digest}.npy")
+
+
+def _keep(path: Path, rows: Vectors) -> None:
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    fresh = path.with_suffix(f".{os.getpid()}.npy")
+    np.save(fresh, rows)
+    fresh.replace(path)
 
 
 def item_ids(task: Task) -> list[UUID]:
