@@ -20,12 +20,14 @@ from desk.api.widget import WidgetController
 from desk.api.widget_attachments import WidgetAttachmentController
 from desk.api.widget_conversations import WidgetConversationController
 from desk.api.widget_reception import RECEPTION, Reception
+from desk.inbound.hooks import Hooks
 from desk.installation import Installation
 from desk.web.authentication import AuthenticationMiddleware, current_actor
 from desk.web.edge import Edge
 from desk.web.files import FileController, FileDoor
 from desk.web.forgery import ForgeryGuard
 from desk.web.health import EmbedderCheck, HealthController
+from desk.web.hooks import HOOKS, HookController
 from desk.web.metrics import RequestMetrics, metrics
 from desk.web.openapi import describe_problems, openapi_config
 from desk.web.permissions import check_permissions, enforce_permission
@@ -68,6 +70,7 @@ def create_app(
             WidgetController,
             WidgetConversationController,
             WidgetAttachmentController,
+            HookController,
             HealthController,
             metrics,
             Router("/", route_handlers=[FileController], request_max_body_size=settings.maximum_attachment_bytes),
@@ -90,7 +93,14 @@ def create_app(
         compression_config=CompressionConfig(backend="gzip", minimum_size=1024, exclude_opt_key="uncompressed"),
         openapi_config=openapi_config(),
         stores={STORE: session_store(installation.database)},
-        state=State({"installation": installation, "metrics": request_metrics, RECEPTION: Reception(installation)}),
+        state=State(
+            {
+                "installation": installation,
+                "metrics": request_metrics,
+                RECEPTION: Reception(installation),
+                HOOKS: Hooks(installation.database, installation.channels),
+            }
+        ),
         request_max_body_size=LARGEST_BODY,
         multipart_form_part_limit=50,
         lifespan=[_lifespan],

@@ -114,6 +114,13 @@ class UnreadableMessageError(DeskError):
     title = "Message not readable"
 
 
+class FalseSignatureError(DeskError):
+    """A call to one of the desk's webhook addresses does not carry the signature it must."""
+
+    status = 403
+    title = "Signature refused"
+
+
 class ChannelError(DeskError):
     """The system at the other end of a channel cannot be reached, refuses, or says what nobody expects.
 

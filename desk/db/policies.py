@@ -98,6 +98,7 @@ FUNCTIONS = (
     "desk_tenant_by_slug(text)",
     "desk_all_tenants()",
     "desk_find_widget(text)",
+    "desk_find_hook(text)",
     "desk_claim_work(text, integer, double precision)",
     "desk_work_waiting()",
     "desk_states_of_week()",
@@ -141,6 +142,10 @@ def _functions() -> list[str]:
         f"""CREATE OR REPLACE FUNCTION desk_find_widget(key text)
         RETURNS TABLE (id uuid, tenant_id uuid) {header} STABLE AS $$ BEGIN
           RETURN QUERY SELECT c.id, c.tenant_id FROM connections c WHERE c.public_key = key AND c.is_active;
+        END $$""",
+        f"""CREATE OR REPLACE FUNCTION desk_find_hook(key text)
+        RETURNS TABLE (id uuid, tenant_id uuid) {header} STABLE AS $$ BEGIN
+          RETURN QUERY SELECT c.id, c.tenant_id FROM connections c WHERE c.public_key = key AND c.channel <> 'widget';
         END $$""",
         f"""CREATE OR REPLACE FUNCTION desk_claim_work(kind text, most integer, lease_seconds double precision)
         RETURNS TABLE (id uuid, tenant_id uuid, fence integer) {header} AS $$ BEGIN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,8 +36,10 @@ from desk.ports import (
     SendOutcome,
     TriedChannel,
     WatchedChannel,
+    WebhookChannel,
 )
 
+HOOK_TOKEN_BYTES = 24
 LONGEST_RAW_SHOWN = 100_000
 LATEST_PROBLEMS = 5
 TRIAL_SUBJECT = "Test from Draftdesk"
@@ -93,6 +96,7 @@ async def create_connection(
         configuration=dict(configured.configuration),
         secrets=json.dumps(dict(configured.secrets)),
         is_active=True,
+        public_key=secrets.token_urlsafe(HOOK_TOKEN_BYTES) if isinstance(channel, WebhookChannel) else None,
     )
     session.add(connection)
     await session.flush()
@@ -288,8 +292,8 @@ class StoredCredentials:
     async def read(self, connection: ConnectionDetails) -> Mapping[str, Any]:
         async with self._database.transaction(Scope(connection.tenant_id)) as session:
             row = await get_connection(session, connection.connection_id)
-            secrets: dict[str, Any] = json.loads(row.secrets)
-            return secrets
+            stored: dict[str, Any] = json.loads(row.secrets)
+            return stored
 
     async def write(self, connection: ConnectionDetails, changes: Mapping[str, Any]) -> None:
         async with self._database.transaction(Scope(connection.tenant_id)) as session:

@@ -33,7 +33,8 @@ class Connection(TenantRow):
     """JSON object of the credentials."""
     is_active: Mapped[bool] = mapped_column(default=True)
     public_key: Mapped[str | None] = mapped_column(String(40), default=None)
-    """Names a widget in the pages that embed it; random, no secret."""
+    """Random. Names a widget in the pages that embed it, where it is no secret; elsewhere it is the last part of the
+    connection's webhook address, which only the other side is told."""
 
 
 class ConnectionWatch(TenantRow, Work):

@@ -11,6 +11,7 @@ from desk.ports.clock import Clock
 from desk.ports.documents import DocumentIndexer
 from desk.ports.embeddings import Embedder, Vectors
 from desk.ports.faqs import FaqFound, FaqLane, FaqMatch
+from desk.ports.forms import ChannelForm, FormChannel, FormField, SetupFile, SetupFileChannel, SetupStep
 from desk.ports.history import HistoryReader, HistoryReplayer
 from desk.ports.inbound import (
     Batch,
@@ -69,6 +70,7 @@ from desk.ports.retrieval import (
 )
 from desk.ports.storage import SignedAddress, Storage, StoredHead
 from desk.ports.upkeep import KnowledgeUpkeep
+from desk.ports.webhooks import WebhookAnswer, WebhookChannel, WebhookRequest
 from desk.ports.websites import SitemapFacts, WebPageFacts, WebPageReader
 
 __all__ = [
@@ -76,6 +78,7 @@ __all__ = [
     "Batch",
     "Calibration",
     "Channel",
+    "ChannelForm",
     "ChatModel",
     "ChatModels",
     "ChatReply",
@@ -100,6 +103,8 @@ __all__ = [
     "FaqLane",
     "FaqMatch",
     "Feed",
+    "FormChannel",
+    "FormField",
     "HealthCheck",
     "HistoryReader",
     "HistoryReplayer",
@@ -129,6 +134,9 @@ __all__ = [
     "Retriever",
     "SendOutcome",
     "Sender",
+    "SetupFile",
+    "SetupFileChannel",
+    "SetupStep",
     "SignedAddress",
     "SitemapFacts",
     "SourceKind",
@@ -141,4 +149,7 @@ __all__ = [
     "WatchedChannel",
     "WebPageFacts",
     "WebPageReader",
+    "WebhookAnswer",
+    "WebhookChannel",
+    "WebhookRequest",
 ]

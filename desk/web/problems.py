@@ -22,7 +22,8 @@ from desk.errors import DeskError, ServiceUnavailableError, SignInRequiredError
 
 PROBLEM = "application/problem+json"
 _log = structlog.get_logger(__name__)
-_FOR_PROGRAMS = ("/api/", "/widget/", "/health", "/metrics", "/schema/openapi")
+_FOR_PROGRAMS = ("/api/", "/widget/", "/hooks/", "/health", "/metrics", "/schema/openapi")
+_SECRET_PATHS = ("/hooks/", "/files/")
 _TITLES = {
     400: "Check the input",
     401: "Sign in",
@@ -109,7 +110,7 @@ def problem_response(problem: Problem, headers: dict[str, str] | None = None) ->
 def problem_of(request: Request[Any, Any, Any], error: Exception) -> Problem:
     if isinstance(error, DeskError):
         if error.status >= 500:
-            _log.warning("request_failed", path=request.scope["path"], error=error.detail)
+            _log.warning("request_failed", path=_logged_path(request), error=error.detail)
         return Problem(error.status, error.title, _sentence(error.detail))
     if isinstance(error, ValidationException):
         fields = _field_errors(error)
@@ -121,12 +122,18 @@ def problem_of(request: Request[Any, Any, Any], error: Exception) -> Problem:
         return Problem(400, _TITLES[400], "The body is nested too deeply.")
     known = known_problem(error)
     if known is not None:
-        _log.warning("request_failed", path=request.scope["path"], error=type(error).__name__)
+        _log.warning("request_failed", path=_logged_path(request), error=type(error).__name__)
         return known
     incident = uuid4().hex[:12]
-    _log.error("unexpected_error", incident=incident, path=request.scope["path"], exc_info=error)
+    _log.error("unexpected_error", incident=incident, path=_logged_path(request), exc_info=error)
     detail = f"Something unexpected happened. It is in the log as incident {incident}."
     return Problem(500, _TITLES[500], detail, incident=incident)
+
+
+def _logged_path(request: Request[Any, Any, Any]) -> str:
+    """Of an address whose last part is a secret the log keeps the pattern."""
+    path = request.scope["path"]
+    return str(request.scope.get("path_template") or path) if path.startswith(_SECRET_PATHS) else path
 
 
 def _from_http(error: HTTPException) -> Problem:
