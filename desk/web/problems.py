@@ -131,9 +131,9 @@ def problem_of(request: Request[Any, Any, Any], error: Exception) -> Problem:
 
 
 def _logged_path(request: Request[Any, Any, Any]) -> str:
-    """Of an address whose last part is a secret the log keeps the pattern."""
+    """Of an address whose last part is a secret the log keeps the beginning."""
     path = request.scope["path"]
-    return str(request.scope.get("path_template") or path) if path.startswith(_SECRET_PATHS) else path
+    return next((f"{start}..." for start in _SECRET_PATHS if path.startswith(start)), path)
 
 
 def _from_http(error: HTTPException) -> Problem:
