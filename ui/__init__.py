@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from litestar.types import ControllerRouterHandler
 
+from ui.pages.channels import Channels
 from ui.pages.checks import Checks
 from ui.pages.comparing import Comparisons
 from ui.pages.email import Mailboxes
@@ -68,6 +69,7 @@ def page_handlers() -> Sequence[ControllerRouterHandler]:
         Playground,
         decision,
         Settings,
+        Channels,
         Sending,
         SendingPages,
         Checks,

@@ -21,7 +21,7 @@ from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database, wake
 from desk.errors import ConflictError, InvalidInputError, NotFoundError
 from desk.inbound.receiving import details_of
-from desk.inbound.watches import watch_from_now
+from desk.inbound.watches import begin_watch, watch_from_now
 from desk.models import Connection, ConnectionWatch, Delivery, InboxEntry
 from desk.paging import Page, read_page
 from desk.plain_text import clean_line
@@ -71,6 +71,8 @@ class ConnectionHealth:
     tried: Mapping[str, Any]
     """The last test: `key`, `sent_at`, `detail`, and `arrived_at` once it has come back."""
     problems: tuple[Problem, ...]
+    received_at: datetime | None = None
+    """When something came in last, whichever way."""
 
 
 def inbound_channel(channels: Mapping[str, Channel], kind: str) -> InboundChannel:
@@ -100,6 +102,7 @@ async def create_connection(
     )
     session.add(connection)
     await session.flush()
+    await begin_watch(session, connection)
     if isinstance(channel, WatchedChannel):
         await watch_from_now(session, connection)
     return connection
@@ -206,9 +209,15 @@ async def connection_health(session: AsyncSession, connection_id: UUID) -> Conne
         .where(InboxEntry.connection_id == connection_id, InboxEntry.state.in_(("received", "failed")))
         .group_by(InboxEntry.state)
     )
+    newest = await session.execute(
+        select(InboxEntry.created_at)
+        .where(InboxEntry.connection_id == connection_id)
+        .order_by(InboxEntry.id.desc())
+        .limit(1)
+    )
     counts: dict[str, int] = {row[0]: row[1] for row in counted}
     return ConnectionHealth(
-        is_watched=watch is not None,
+        is_watched=watch is not None and bool(watch.due_at or watch.seen_at or watch.failures),
         seen_at=watch.seen_at if watch else None,
         failures=watch.failures if watch else 0,
         error_reason=watch.error_reason if watch else None,
@@ -217,6 +226,7 @@ async def connection_health(session: AsyncSession, connection_id: UUID) -> Conne
         failed=counts.get("failed", 0),
         tried=watch.tried if watch else {},
         problems=await _problems(session, connection_id),
+        received_at=newest.scalar_one_or_none(),
     )
 
 

@@ -18,6 +18,12 @@ async def watch_from_now(session: AsyncSession, connection: Connection, *, anew:
 
     `anew` forgets how far it was read, as when it leads to another mailbox.
     """
+    await begin_watch(session, connection)
+    await follow_switch(session, connection, anew=anew)
+
+
+async def begin_watch(session: AsyncSession, connection: Connection) -> None:
+    """The row that says how a connection is; of one that only calls the desk by itself it is never due."""
     await session.execute(
         insert(ConnectionWatch)
         .values(
@@ -30,7 +36,6 @@ async def watch_from_now(session: AsyncSession, connection: Connection, *, anew:
         )
         .on_conflict_do_nothing(constraint="uq_connection_watches_connection_id")
     )
-    await follow_switch(session, connection, anew=anew)
 
 
 async def follow_switch(session: AsyncSession, connection: Connection, *, anew: bool = False) -> None:

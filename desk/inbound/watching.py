@@ -101,12 +101,12 @@ class WatchDesk:
 
     async def _take_over(self, actor: Actor, connection_id: UUID) -> Claim:
         async with self._database.transaction(actor.scope) as session:
-            await get_connection(session, connection_id)
+            connection = await get_connection(session, connection_id)
             found = await session.execute(
                 select(ConnectionWatch).where(ConnectionWatch.connection_id == connection_id).with_for_update()
             )
             watch = found.scalar_one_or_none()
-            if watch is None:
+            if watch is None or not isinstance(self._channels.get(connection.channel), WatchedChannel):
                 msg = "this connection hands its messages over by itself; there is nothing to fetch"
                 raise InvalidInputError(msg)
             watch.lease_until = None

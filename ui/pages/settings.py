@@ -24,6 +24,7 @@ from desk.accounts.providers import (
 )
 from desk.connections import ConnectionChange, change_connection, list_connections, renew_signing_secret
 from desk.egress import EgressRules
+from desk.inbound.connecting import connection_health
 from desk.installation import Installation
 from desk.intents import load_intents
 from desk.paging import LARGEST_PAGE
@@ -31,6 +32,7 @@ from desk.policy.tenant_policy import PolicyChange, change_policy
 from desk.web.permissions import needs
 from ui.pages.shell import page_or_content, told
 from ui.pages.tuning import number_from, whole_from
+from ui.presenting.channels import has_own_page, linked_connection, offered_channels
 from ui.presenting.settings import (
     WITHOUT_ANSWERS,
     lines,
@@ -248,12 +250,17 @@ async def _channels(
 ) -> Any:
     async with installation.database.transaction(actor.scope) as session:
         page = await list_connections(session, limit=LARGEST_PAGE, offset=0)
+        kept = [row for row in page.items if row.channel not in WITHOUT_ANSWERS]
+        own = [row for row in kept if has_own_page(installation.channels, row)]
+        linked = [linked_connection(row, await connection_health(session, row.id)) for row in own]
     return await _page(
         request,
         installation,
         actor,
         "channels",
-        connections=[shown_connection(row) for row in page.items if row.channel not in WITHOUT_ANSWERS],
+        connections=[shown_connection(row) for row in kept if row not in own],
+        linked=linked,
+        offered=offered_channels(installation.channels),
         example=ticket_example(installation.settings.public_url),
         secret=secret,
         secret_of=secret_of,

@@ -97,11 +97,11 @@ def _words(row: Connection, health: ConnectionHealth) -> str:
             if health.error_reason in {"sign_in", "settings"}
             else f"Failed {health.failures} times in a row; it is tried again by itself."
         )
-        return f"{_sentence(health.last_error)} {again}"
+        return f"{sentence(health.last_error)} {again}"
     return "New mail is fetched as it arrives." if health.seen_at else "The first look has not happened yet."
 
 
-def _sentence(words: str) -> str:
+def sentence(words: str) -> str:
     return f"{words[:1].upper()}{words[1:].rstrip('.')}."
 
 
