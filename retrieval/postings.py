@@ -102,15 +102,15 @@ class Postings:
         slots: list[NDArray[np.unsignedinteger]] = []
         counts: list[NDArray[np.unsignedinteger]] = []
         for segment, starts, ends in zip(self._segments, found.starts, found.ends, strict=True):
-            for start, end in zip(starts[terms].tolist(), ends[terms].tolist(), strict=True):
-                slots.append(segment.slots[start:end])
-                counts.append(segment.counts[start:end])
+            for part in map(slice, starts[terms].tolist(), ends[terms].tolist()):
+                slots.append(segment.slots[part])
+                counts.append(segment.counts[part])
         if not slots:
             return np.zeros(len(norms))
-        places = np.concatenate(slots).astype(np.intp)
-        gains = np.concatenate(counts).astype(np.float32)
-        gains /= gains + norms[places]
-        gains *= np.repeat(np.tile(weights[terms], len(self._segments)), [len(one) for one in slots])
+        places = np.concatenate(slots, dtype=np.intp)
+        gains = np.concatenate(counts, dtype=np.float32)
+        gains /= gains + norms.take(places)
+        gains *= np.repeat(np.tile(weights[terms], len(self._segments)), list(map(len, slots)))
         sums = np.bincount(places, weights=gains, minlength=len(norms))
         return sums.astype(np.float64, copy=False)
 

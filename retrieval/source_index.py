@@ -104,12 +104,12 @@ class SourceIndex:
             lexical = match.scores[self._slot_of_row[rows]]
             scores = _fused(cosines, lexical)
             if named:
-                similar = np.array([named.get(self.vectors.item_at(row), 0.0) for row in rows.tolist()])
+                similar = np.array([named.get(item_id, 0.0) for item_id in self.vectors.items_at(rows)])
                 scores += _HEADING_LIFT * similar**_HEADING_POWER * (1.0 - scores)
             if len(rows) > k:
                 best = np.flatnonzero(scores >= np.partition(scores, len(rows) - k)[len(rows) - k])
                 rows, cosines, lexical, scores = rows[best], cosines[best], lexical[best], scores[best]
-            items = [self.vectors.item_at(row) for row in rows.tolist()]
+            items = self.vectors.items_at(rows)
         found = zip((-scores).tolist(), items, cosines.tolist(), lexical.tolist(), strict=True)
         return [Candidate(item_id, -negated, dense, words) for negated, item_id, dense, words in sorted(found)[:k]]
 

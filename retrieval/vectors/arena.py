@@ -116,8 +116,7 @@ class VectorArena:
         asked = self._asked(query)
         with self._lock:
             rows, cosines = self._nearest(asked, k)
-            indices: list[int] = rows.tolist()
-            items = [self._ids[row] for row in indices]
+            items = self._items_at(rows)
         found = zip((-cosines).tolist(), items, strict=True)
         return [(item_id, -negated) for negated, item_id in sorted(found)[:k]]
 
@@ -145,8 +144,9 @@ class VectorArena:
         with self._lock:
             return set(self._ids)
 
-    def item_at(self, row: int) -> UUID:
-        return self._ids[row]
+    def items_at(self, rows: Indices) -> list[UUID]:
+        with self._lock:
+            return self._items_at(rows)
 
     def similarities(self, query: ArrayLike, item_ids: Iterable[UUID]) -> dict[UUID, float]:
         """The cosine of each of `item_ids` to `query`; ids that are not in the arena are left out."""
@@ -222,6 +222,10 @@ class VectorArena:
         arena._index = {item_id: row for row, item_id in enumerate(item_ids)}
         return arena
 
+    def _items_at(self, rows: Indices) -> list[UUID]:
+        indices: list[int] = rows.tolist()
+        return [self._ids[row] for row in indices]
+
     def _asked(self, query: ArrayLike) -> AskedVector:
         vector = np.ascontiguousarray(query, dtype=np.float32)
         if vector.shape != (self.dimension,):
@@ -250,12 +254,13 @@ class VectorArena:
 
     def _cosines(self, asked: AskedVector, indices: Indices) -> Scores:
         if len(indices) <= RESCORE_BLOCK:
-            return np.clip(np.vecdot(self._rows.read(indices), asked.unit), -1.0, 1.0)
-        cosines = np.empty(len(indices), dtype=np.float32)
-        for start in range(0, len(indices), RESCORE_BLOCK):
-            part = slice(start, start + RESCORE_BLOCK)
-            cosines[part] = np.vecdot(self._rows.read(indices[part]), asked.unit)
-        return np.clip(cosines, -1.0, 1.0, out=cosines)
+            cosines = self._rows.cosines(asked, indices)
+        else:
+            starts = range(0, len(indices), RESCORE_BLOCK)
+            blocks = [self._rows.cosines(asked, indices[start : start + RESCORE_BLOCK]) for start in starts]
+            cosines = np.concatenate(blocks)
+        np.minimum(cosines, 1.0, out=cosines)  # np.clip would take longer than both
+        return np.maximum(cosines, -1.0, out=cosines)
 
     def _fit(self, held: int, count: int) -> None:
         """Choose layout and room for `count` items, of which the first `held` are written."""

@@ -78,6 +78,9 @@ class GraphRows:
         found = cast("tuple[Vectors, ...]", self._graph.get(indices.astype(np.uint64), dtype="f32"))
         return np.stack(found)
 
+    def cosines(self, asked: AskedVector, indices: Indices) -> Scores:
+        return np.vecdot(self.read(indices), asked.unit)
+
     def candidates(self, asked: AskedVector, count: int, wanted: int) -> Indices:
         return self.nearest(asked, count, wanted)[0]
 

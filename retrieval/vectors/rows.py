@@ -23,7 +23,7 @@ Indices = NDArray[np.intp]
 Item = TypeVar("Item", bound=np.generic)
 
 RESCORE_BLOCK = 4_096
-"""Rows widened to float32 at once: 6 MB at 384 dimensions."""
+"""Rows copied at once: 6 MB of float32 at 384 dimensions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +32,17 @@ class AskedVector:
 
     unit: Vectors
     """Of length 1."""
-    steps: NDArray[np.int8]
-    """The same in 127 steps of its largest number, shape (1, dimension)."""
+    planes: NDArray[np.int8]
+    """The same as `QuantizedRows` holds a vector, the coarse plane and the fine one: shape (2, dimension)."""
+    scale: float
 
 
 @lru_cache(maxsize=8)
 def asked_vector(raw: bytes) -> AskedVector:
     """Made once for all the arenas that are asked; `raw` are the bytes of a float32 vector. Raises ValueError."""
     (unit,) = unit_rows(np.frombuffer(raw, dtype=np.float32)[np.newaxis])
-    steps = np.rint(unit * (127 / np.abs(unit).max())).astype(np.int8)
-    return AskedVector(unit, steps[np.newaxis])
+    scale = float(np.abs(unit).max()) / 127
+    return AskedVector(unit, np.stack(_planes(unit / np.float32(scale))), scale)
 
 
 def unit_rows(rows: Vectors) -> Vectors:
@@ -76,6 +77,10 @@ class Rows(Protocol):
         """A copy of the vectors at `indices`."""
         ...
 
+    def cosines(self, asked: AskedVector, indices: Indices) -> Scores:
+        """To the vectors at `indices`, at most RESCORE_BLOCK; equal vectors give equal ones wherever they stand."""
+        ...
+
     def candidates(self, asked: AskedVector, count: int, wanted: int) -> Indices:
         """Rows below `count` that hold the best `wanted` of them, in any order; but for a graph every tie included."""
         ...
@@ -106,6 +111,9 @@ class FloatRows:
 
     def read(self, indices: Indices) -> Vectors:
         return self._matrix[indices]
+
+    def cosines(self, asked: AskedVector, indices: Indices) -> Scores:
+        return np.vecdot(self._matrix[indices], asked.unit)
 
     def candidates(self, asked: AskedVector, count: int, wanted: int) -> Indices:
         # BLAS may round equal rows differently, by some units of the last place.
@@ -148,10 +156,7 @@ class QuantizedRows:
             part = slice(start, start + RESCORE_BLOCK)
             block = vectors[part]
             scale = np.abs(block).max(axis=1) / np.float32(127)
-            steps = block / scale[:, np.newaxis]
-            coarse = np.rint(steps)
-            self._coarse[indices[part]] = coarse
-            self._fine[indices[part]] = np.rint((steps - coarse) * np.float32(254))
+            self._coarse[indices[part]], self._fine[indices[part]] = _planes(block / scale[:, np.newaxis])
             self._scale[indices[part]] = scale
 
     def take_out(self, hole: int, last: int) -> None:
@@ -165,10 +170,28 @@ class QuantizedRows:
         vectors *= (self._scale[indices] / np.float32(254))[:, np.newaxis]
         return vectors
 
+    def cosines(self, asked: AskedVector, indices: Indices) -> Scores:
+        """From both planes of both sides: products of integers are exact, and never widened to float32."""
+        coarse = _products(asked.planes, self._coarse.take(indices, axis=0))
+        fine = _products(asked.planes, self._fine.take(indices, axis=0))
+        sums = coarse[0] + (coarse[1] + fine[0]) / 254 + fine[1] / 254**2
+        return (sums * (self._scale[indices] * asked.scale)).astype(np.float32)
+
     def candidates(self, asked: AskedVector, count: int, wanted: int) -> Indices:
-        products = cast("NDArray[np.float64]", np.asarray(numkong.cdist(asked.steps, self._coarse[:count], "dot"))[0])
+        products = _products(asked.planes[:1], self._coarse[:count])[0]
         rescored = max(self.RESCORED, self.RESCORED_PER_WANTED * wanted)
         return _best(products * self._scale[:count], rescored, slack=0.0)
+
+
+def _planes(steps: Vectors) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+    """Numbers in [-127, 127] as whole steps, and 254ths of a step that are left over."""
+    coarse = np.rint(steps)
+    return coarse.astype(np.int8), np.rint((steps - coarse) * np.float32(254)).astype(np.int8)
+
+
+def _products(first: NDArray[np.int8], second: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Of every row with every row."""
+    return cast("NDArray[np.float64]", np.asarray(numkong.cdist(first, second, "dot")))
 
 
 def _best(scores: NDArray[np.floating], wanted: int, slack: float) -> Indices:
