@@ -51,7 +51,7 @@ async def grow_tenant(installation: Installation) -> GrownTenant:
         await _add_chunks(installation, tenant_id, random)
     known = await installation.embedder.embed(list(_TOPICS))
     for row in (Example, Correction):
-        vectors = _random_rows(random, ITEMS, known.shape[1])
+        vectors = random_rows(random, ITEMS, known.shape[1])
         if row is Example:
             vectors[: len(known)] = known
         await _add_learned(installation, tenant.id, row, vectors)
@@ -83,7 +83,7 @@ async def _add_chunks(installation: Installation, tenant_id: UUID, random: np.ra
                     version_id=version_id,
                     version=1,
                     ordinal=start + offset,
-                    text=_text(random),
+                    text=random_text(random),
                     span_start=0,
                     span_end=1,
                     tokens=1,
@@ -92,7 +92,7 @@ async def _add_chunks(installation: Installation, tenant_id: UUID, random: np.ra
             ]
             session.add_all(rows)
             await session.flush()
-            vectors = _random_rows(random, _BATCH, installation.embedder.dimension)
+            vectors = random_rows(random, _BATCH, installation.embedder.dimension)
             await put_items(session, "knowledge", [row.id for row in rows], vectors, installation.embedder.model)
 
 
@@ -105,34 +105,38 @@ async def _add_learned(
         async with installation.database.transaction(Scope(tenant_id)) as session:
             now = await database_time(session)
             questions = [
-                _TOPICS[number] if number < len(_TOPICS) else _text(random) for number in range(start, start + _BATCH)
+                _TOPICS[number] if number < len(_TOPICS) else random_text(random)
+                for number in range(start, start + _BATCH)
             ]
             if row is Example:
                 rows = [
                     Example(
                         id=uuid7(),
                         question=one,
-                        answer=_ANSWER if one in _TOPICS else _text(random),
+                        answer=_ANSWER if one in _TOPICS else random_text(random),
                         origin="imported",
                         answered_at=now,
                     )
                     for one in questions
                 ]
             else:
-                rows = [Correction(id=uuid7(), question=_text(random), avoid="No.", instead=_ANSWER) for _ in questions]
+                rows = [
+                    Correction(id=uuid7(), question=random_text(random), avoid="No.", instead=_ANSWER)
+                    for _ in questions
+                ]
             session.add_all(rows)
             await session.flush()
             model = installation.embedder.model
             await put_items(session, source, [one.id for one in rows], vectors[start : start + _BATCH], model)
 
 
-def _random_rows(random: np.random.Generator, count: int, dimension: int) -> Vectors:
+def random_rows(random: np.random.Generator, count: int, dimension: int) -> Vectors:
     rows = random.standard_normal((count, dimension), dtype=np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     return rows
 
 
-def _text(random: np.random.Generator) -> str:
+def random_text(random: np.random.Generator) -> str:
     """Sixty words, as frequent as in real text."""
     numbers = [bisect_left(_SHARES, drawn * _SHARES[-1]) for drawn in random.random(60).tolist()]
     return " ".join(f"word{number}" for number in numbers)
