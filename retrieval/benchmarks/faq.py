@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ _DEPTH = 50
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def main(folder: Path, unrelated: Sequence[Path], size: int, *, with_alternatives: bool, as_json: bool) -> None:
     """Search the FAQ questions in FOLDER with the queries beside them."""
-    faqs, queries = _faqs(folder)
+    faqs, queries = _embedded(*read_questions(folder))
     foreign = _unrelated(unrelated)
     task = Task("query to FAQ", faqs.texts, faqs.faqs, queries.texts, queries.faqs)
     further = {"lane": _lane(task, faqs.vectors)}
@@ -124,14 +124,27 @@ def _lane(task: Task, vectors: Vectors) -> Search:
     return lambda text, vector: [found.faq_id for found in index.search(text, vector, _DEPTH)]
 
 
-def _faqs(folder: Path) -> tuple[Texts, Texts]:
+@dataclass(frozen=True, slots=True)
+class Questions:
+    texts: Sequence[str]
+    faqs: Sequence[int]
+    """Of each text the number of the FAQ it is, or means."""
+
+
+def read_questions(folder: Path) -> tuple[Questions, Questions]:
+    """The FAQs of a folder and the queries that mean one. Raises ClickException for a missing file."""
     entries, queries = _lines(folder / "faq.jsonl"), _lines(folder / "queries.jsonl")
     number = {entry["id"]: at for at, entry in enumerate(entries)}
-    questions = [str(entry["question"]) for entry in entries]
-    asked = [str(query["query"]) for query in queries]
     return (
-        Texts(questions, embed_with_progress(questions, f"Embedding {len(questions)} questions"), [*number.values()]),
-        Texts(asked, embed_with_progress(asked, "query to FAQ"), [number[query["faq_id"]] for query in queries]),
+        Questions([str(entry["question"]) for entry in entries], [*number.values()]),
+        Questions([str(query["query"]) for query in queries], [number[query["faq_id"]] for query in queries]),
+    )
+
+
+def _embedded(faqs: Questions, queries: Questions) -> tuple[Texts, Texts]:
+    return (
+        Texts(faqs.texts, embed_with_progress(faqs.texts, f"Embedding {len(faqs.texts)} questions"), faqs.faqs),
+        Texts(queries.texts, embed_with_progress(queries.texts, "query to FAQ"), queries.faqs),
     )
 
 
