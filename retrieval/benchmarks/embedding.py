@@ -31,7 +31,7 @@ _WORDS = (
     "login mail message minute mobile month name network number office open order page panel password payment phone "
     "picture plan please press price printer problem product program question reason record refund remove reply report "
     "request reset restore return review screen search send server service setting ship site space start storage store"
-).split()  # noqa: SIM905 - a list of a hundred literals would fill a page
+)
 _SIZES = {"short": (6, 14), "long": (180, 230)}
 """Fewest and most words of a text."""
 _BATCH = 32
@@ -95,8 +95,8 @@ def _seconds(embed: Callable[[Sequence[str]], Vectors], texts: Sequence[str]) ->
 
 
 def _made(count: int, fewest: int, most: int) -> list[str]:
-    random = np.random.default_rng(3)
-    return [" ".join(random.choice(_WORDS, random.integers(fewest, most))) for _ in range(count)]
+    random, words = np.random.default_rng(3), _WORDS.split()
+    return [" ".join(random.choice(words, random.integers(fewest, most))) for _ in range(count)]
 
 
 class PlainEncoder:
