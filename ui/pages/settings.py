@@ -83,7 +83,7 @@ class Settings(Controller):
     ) -> Template:
         return await _channels(request, installation, actor)
 
-    @post("/channels/{connection_id:uuid}", status_code=200)
+    @post("/channels/{connection_id:uuid}/callback", status_code=200)
     async def change_channel(
         self,
         request: Request[Any, Any, Any],
