@@ -12,10 +12,10 @@ from uuid_utils.compat import uuid7
 from desk.db.leases import Claim, LostLeaseError, database_time, hold
 from desk.errors import NotFoundError
 from desk.greetings import is_only_greeting
-from desk.models import Delivery, Draft, Message, Review, Ticket
+from desk.models import Delivery, Draft, Message, RemoteChange, Review, Ticket
 from desk.signals import note_signals
 
-_OfTicket = TypeVar("_OfTicket", Draft, Delivery, Review)
+_OfTicket = TypeVar("_OfTicket", Draft, Delivery, Review, RemoteChange)
 LIVE_CHANNELS = frozenset({"chat", "widget"})
 """Where somebody waits in front of a screen, writes messages without a subject, and is told what happens."""
 

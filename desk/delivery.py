@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk import events
@@ -78,6 +78,8 @@ class DeliveryDesk:
                 files=files,
                 is_automatic=delivery.is_automatic,
                 connection_id=connection.id,
+                ticket_status="resolved" if delivery.resolve_ticket else "pending",
+                known_keys=await _known_replies(session, delivery),
             )
             channel = self._channels.get(connection.channel)
             if channel is None:
@@ -103,6 +105,17 @@ class DeliveryDesk:
         except LostLeaseError:
             # Our call outlived the lease: the row was taken over as `sending` and will be looked up, not resent.
             return
+
+
+async def _known_replies(session: AsyncSession, delivery: Delivery) -> frozenset[str]:
+    """What the other side calls the replies of this ticket that are known, this one left out."""
+    sent = await session.execute(
+        select(Delivery.provider_id).where(Delivery.ticket_id == delivery.ticket_id, Delivery.id != delivery.id)
+    )
+    written = await session.execute(
+        select(Message.external_id).where(Message.ticket_id == delivery.ticket_id, Message.author == "agent")
+    )
+    return frozenset(key for key in (*sent.scalars(), *written.scalars()) if key)
 
 
 async def _stop_reason(session: AsyncSession, delivery: Delivery, ticket: Ticket) -> str | None:
@@ -144,17 +157,19 @@ def _is_put_away(ticket: Ticket) -> bool:
 
 
 async def _answered_by_person(session: AsyncSession, delivery: Delivery) -> bool:
-    found = await session.execute(
-        select(Delivery.id)
-        .where(
-            Delivery.ticket_id == delivery.ticket_id,
-            Delivery.inbound_seq == delivery.inbound_seq,
-            ~Delivery.is_automatic,
-            Delivery.state.in_(("pending", "sending", "sent", "uncertain")),
-        )
-        .limit(1)
+    by_person = exists().where(
+        Delivery.ticket_id == delivery.ticket_id,
+        Delivery.inbound_seq == delivery.inbound_seq,
+        ~Delivery.is_automatic,
+        Delivery.state.in_(("pending", "sending", "sent", "uncertain")),
     )
-    return found.scalar_one_or_none() is not None
+    elsewhere = exists().where(
+        Message.ticket_id == delivery.ticket_id,
+        Message.seq > delivery.inbound_seq,
+        Message.author == "agent",
+        Message.delivery_id.is_(None),
+    )
+    return bool((await session.execute(select(by_person | elsewhere))).scalar_one())
 
 
 async def _cancel(session: AsyncSession, delivery: Delivery, ticket: Ticket, why: str) -> None:
@@ -189,6 +204,15 @@ async def confirm_delivery(session: AsyncSession, delivery: Delivery, ticket: Ti
     """The other side says that it arrived: settles what was uncertain. Both rows must be locked."""
     if delivery.state == "uncertain":
         await _end(session, delivery, ticket, "sent", detail)
+
+
+async def settle_delivery(session: AsyncSession, delivery: Delivery, ticket: Ticket, key: str, detail: str) -> None:
+    """The reply was found on the other side, under this key. Both rows must be locked."""
+    delivery.provider_id = delivery.provider_id or key
+    if delivery.state in {"uncertain", "failed"}:
+        await _end(session, delivery, ticket, "sent", detail)
+        if ticket.last_inbound_seq == delivery.inbound_seq:
+            ticket.status, ticket.waiting_since = "resolved" if delivery.resolve_ticket else "pending", None
 
 
 async def return_delivery(session: AsyncSession, delivery: Delivery, ticket: Ticket, detail: str) -> None:

@@ -12,11 +12,13 @@ from desk.db.unit_of_work import Database, announce
 from desk.models import (
     Backtest,
     Comparison,
+    CustomerFactSheet,
     Delivery,
     DocumentVersion,
     Draft,
     HistoryImport,
     KnowledgeJob,
+    RemoteChange,
     ReplyNotice,
     Review,
     Ticket,
@@ -35,6 +37,8 @@ _Given = (
     | Draft
     | Delivery
     | Review
+    | RemoteChange
+    | CustomerFactSheet
     | DocumentVersion
     | ReplyNotice
     | KnowledgeJob
@@ -46,6 +50,8 @@ WORK_ROWS: dict[str, type[_Given]] = {
     "drafts": Draft,
     "deliveries": Delivery,
     "reviews": Review,
+    "remote_changes": RemoteChange,
+    "customer_fact_sheets": CustomerFactSheet,
     "inbox": InboxEntry,
     "connection_watches": ConnectionWatch,
     "document_versions": DocumentVersion,
@@ -64,7 +70,7 @@ async def note_failure(database: Database, held: Claim, reason: str, *, most_att
         row, ticket = await _hold(session, held)
         row.last_error = reason
         if row.attempts < most_attempts:
-            if isinstance(row, Delivery | ReplyNotice) and row.state == "sending":
+            if isinstance(row, Delivery | ReplyNotice | RemoteChange) and row.state == "sending":
                 # Nobody knows whether it went out: the lease ends, and whoever claims it looks it up.
                 return
             await due_in(session, row, _BACKOFF_SECONDS * 2 ** (row.attempts - 1))
@@ -102,6 +108,12 @@ async def _mark_failed(session: AsyncSession, row: _Given, reason: str) -> None:
     elif isinstance(row, DocumentVersion):
         row.state, row.reason = "refused", f"It could not be processed: {reason}"
         await announce(session, row.tenant_id, "document", document=row.document_id)
+    elif isinstance(row, CustomerFactSheet):
+        row.problem = reason
+    elif isinstance(row, RemoteChange):
+        row.state, row.detail = "uncertain" if row.state == "sending" else "failed", reason
+        events.record(session, row.ticket_id, f"change_{row.state}", field=row.field, value=row.value, detail=reason)
+        await announce(session, row.tenant_id, "ticket", ticket=row.ticket_id)
     elif isinstance(row, ReplyNotice):
         row.state, row.detail = "uncertain" if row.state == "sending" else "failed", reason
 
@@ -121,7 +133,7 @@ async def _hold(session: AsyncSession, held: Claim) -> tuple[_Given, Ticket | No
         raise LostLeaseError(f"{held.kind} {held.row_id} is gone")
     if isinstance(found, InboxEntry | Website | ConnectionWatch | HistoryImport | Backtest):
         return await hold(session, kind, held), None
-    has_none = isinstance(found, DocumentVersion | ReplyNotice | KnowledgeJob | Comparison)
+    has_none = isinstance(found, DocumentVersion | ReplyNotice | KnowledgeJob | Comparison | CustomerFactSheet)
     ticket = None if has_none else await lock_ticket(session, found.ticket_id)
     return await hold(session, kind, held), ticket
 

@@ -10,6 +10,7 @@ from saq.queue.postgres import PostgresQueue
 
 from desk.accounts.tokens import TokenDesk
 from desk.comparing.desk import ComparisonDesk
+from desk.customer_facts import FactsDesk
 from desk.db.roles import DatabaseAddress
 from desk.db.unit_of_work import Database
 from desk.delivery import DeliveryDesk
@@ -35,6 +36,7 @@ from desk.ports import (
     Retriever,
     Storage,
 )
+from desk.remote_changes import RemoteChangeDesk
 from desk.settings import Settings
 from desk.websites.crawling import CrawlDesk
 from desk.widget.reply_mail import ReplyMail
@@ -72,5 +74,7 @@ class Installation:
     inbox: InboxDesk
     watches: WatchDesk
     reply_mail: ReplyMail
+    remote_changes: RemoteChangeDesk
+    customer_facts: FactsDesk
     storage: Storage
     files: FileLinks

@@ -26,6 +26,7 @@ from desk.drafting.requests import request_draft
 from desk.errors import InvalidInputError
 from desk.models import Connection, Customer, CustomerIdentity, InboxEntry, Message, TenantSettings, Ticket
 from desk.plain_text import clean_line, clean_text
+from desk.tickets.handing_over import hand_over
 
 LONGEST_BODY = 100_000
 LONGEST_SUBJECT = 1_000
@@ -112,6 +113,7 @@ async def add_note(
         message.user_id = actor.user_id
         await attach_to_message(session, message, attachments)
         events.record(session, ticket.id, "note_added", actor.label, seq=message.seq)
+        await hand_over(session, ticket, "note", message.body, actor.name or actor.label, message_id=message.id)
         await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
     return message
 

@@ -35,6 +35,7 @@ from desk.app import create_app
 from desk.attachments.kept import AttachmentLimits
 from desk.clock import SystemClock
 from desk.comparing.desk import ComparisonDesk
+from desk.customer_facts import FactsDesk
 from desk.db.crypto import key_ring
 from desk.db.roles import DatabaseAddress, address_from_urls
 from desk.db.tenancy import Scope
@@ -53,6 +54,7 @@ from desk.live import LiveHub
 from desk.logs import configure_logs
 from desk.models import ModelProvider
 from desk.ports import Channel, ChatModel, ChatModels, Clock, Embedder, IntentDescription, ModelOption, Storage
+from desk.remote_changes import RemoteChangeDesk
 from desk.secret import Secret
 from desk.settings import Settings, load_settings
 from desk.wakeups import QueueWaker, saq_queue
@@ -160,6 +162,8 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         drafting=drafting,
         comparisons=ComparisonDesk(database, retriever, drafting, Analyser(), MistakeFinder(), models.with_provider),
         deliveries=DeliveryDesk(database, {channel.kind: channel for channel in channels}, storage),
+        remote_changes=RemoteChangeDesk(database, by_kind),
+        customer_facts=FactsDesk(database, by_kind),
         reply_mail=ReplyMail(
             database, {channel.kind: channel for channel in channels}, VisitorTokens(settings.secret_key, clock)
         ),

@@ -66,6 +66,8 @@ def duties(installation: Installation) -> tuple[Duty, ...]:
         Duty("drafts", installation.drafting.work, most),
         Duty("deliveries", installation.deliveries.work, most),
         Duty("reply_notices", installation.reply_mail.work, 2),
+        Duty("remote_changes", installation.remote_changes.work, most),
+        Duty("customer_fact_sheets", installation.customer_facts.work, 4, most_attempts=3),
         Duty("reviews", partial(_learn, installation.learner), 2),
         Duty("inbox", installation.inbox.work, most),
         Duty("comparisons", installation.comparisons.work, 1, most_attempts=3),

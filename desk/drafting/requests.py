@@ -48,6 +48,16 @@ async def retire_current(session: AsyncSession, ticket: Ticket) -> None:
         )
 
 
+async def leave_stale(session: AsyncSession, ticket: Ticket) -> None:
+    """End the current draft because somebody has answered where the desk had no part in it."""
+    await session.execute(
+        update(Draft)
+        .where(Draft.ticket_id == ticket.id, Draft.state.in_(CURRENT))
+        .values(state="stale", due_at=None, lease_until=None, fence=Draft.fence + 1)
+    )
+    ticket.level = None
+
+
 async def has_current(session: AsyncSession, ticket: Ticket) -> bool:
     found = await session.execute(
         select(Draft.id).where(Draft.ticket_id == ticket.id, Draft.state.in_(CURRENT)).limit(1)

@@ -7,29 +7,43 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk import events
 from desk.attachments.kept import GivenFile, KeptFile, row_of
 from desk.conversation import add_customer_message, append_message, lock_ticket
+from desk.customer_facts import wish_for_facts
 from desk.db.unit_of_work import announce
 from desk.delivery import confirm_delivery, return_delivery
 from desk.drafting.requests import request_draft
+from desk.inbound.remote import add_from_colleague, date_back, known_from_remote, link_ticket, take_over
+from desk.inbound.texts import body_of, name_of, shown_quote
 from desk.inbound.threading import find_ticket, takes_part
-from desk.intake import LONGEST_BODY, LONGEST_SUBJECT, CustomerDetails, find_or_create_customer, open_ticket
+from desk.intake import LONGEST_SUBJECT, CustomerDetails, find_or_create_customer, open_ticket
 from desk.models import Connection, Customer, Delivery, Message, Ticket
-from desk.plain_text import clean_line, clean_text
-from desk.ports import ConnectionDetails, DeliveryReport, Ignored, Inbound, InboundMessage, Sender
+from desk.plain_text import clean_line
+from desk.ports import (
+    ConnectionDetails,
+    DeliveryReport,
+    Ignored,
+    Inbound,
+    InboundFile,
+    InboundMessage,
+    ReadAgain,
+    RemoteState,
+    Sender,
+)
 
-WITHOUT_WORDS = "(This message has no text.)"
-CUT = "\n\n(The rest was left out here: the message is longer than the desk shows.)"
+FACTS_HEAD_START_SECONDS = 3.0
+"""What another system knows of the customer is fetched at the same moment, and the draft is better with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filed:
     ticket_id: UUID
-    message_id: UUID
+    message_id: UUID | None
+    """None when only the ticket was changed."""
 
 
 async def file_inbound(
@@ -39,10 +53,20 @@ async def file_inbound(
     entry_id: UUID,
     files: Sequence[KeptFile],
     debounce_seconds: float,
+    *,
+    has_facts: bool = False,
 ) -> Filed | Ignored:
-    """In the caller's transaction, once: the inbox row's state is what keeps it from happening twice."""
+    """In the caller's transaction, once: the inbox row's state is what keeps it from happening twice.
+
+    `has_facts`: the channel's other side knows things about its customers.
+    """
     if isinstance(inbound, Ignored):
         return inbound
+    if isinstance(inbound, ReadAgain):
+        return Ignored("said that something has happened; the ticket was looked at")
+    if isinstance(inbound, RemoteState):
+        changed = await take_over(session, connection, inbound, await _channel_words(session, connection))
+        return changed if isinstance(changed, Ignored) else Filed(changed.id, None)
     if isinstance(inbound, DeliveryReport):
         filed = await _file_report(session, connection, inbound)
         if filed is not None:
@@ -50,7 +74,7 @@ async def file_inbound(
         if inbound.original is None:
             return Ignored(f"a report on a delivery that this connection did not make: {inbound.detail}")
         inbound = inbound.original
-    filed = await _file_message(session, connection, inbound, entry_id, debounce_seconds)
+    filed = await _file_message(session, connection, inbound, entry_id, debounce_seconds, has_facts=has_facts)
     if isinstance(filed, Filed):
         for kept in files:
             row = row_of(kept)
@@ -59,11 +83,12 @@ async def file_inbound(
     return filed
 
 
-def given_files(inbound: Inbound) -> tuple[GivenFile, ...]:
+def given_files(inbound: Inbound, fetched: Sequence[InboundFile] = ()) -> tuple[GivenFile, ...]:
     """What is to be kept before the message is filed; of a report nothing is."""
     if not isinstance(inbound, InboundMessage):
         return ()
-    return tuple(GivenFile(each.name, each.content_type, each.content, each.content_id) for each in inbound.files)
+    files = (*inbound.files, *fetched)
+    return tuple(GivenFile(each.name, each.content_type, each.content, each.content_id) for each in files)
 
 
 async def _file_message(
@@ -72,46 +97,49 @@ async def _file_message(
     message: InboundMessage,
     entry_id: UUID,
     debounce_seconds: float,
+    *,
+    has_facts: bool,
 ) -> Filed | Ignored:
     known = await _known_copy(session, connection, message)
     if known is not None:
         return known
     ticket = await find_ticket(session, connection, message)
+    if ticket is not None and (own := await known_from_remote(session, ticket, message)) is not None:
+        return own
     if ticket is not None and message.is_reply_by_machine:
-        return await _add_beside(session, ticket, message, "automatic_reply", _body_of(message))
+        return await _add_beside(session, ticket, message, "automatic_reply", body_of(message))
     is_new = ticket is None
     if ticket is None:
         ticket = await _begin_ticket(session, connection, message)
-    added = await add_customer_message(
-        session,
-        ticket,
-        _body_of(message),
-        external_id=await _free_key(session, ticket, message.key, entry_id),
-        name=clean_line(message.sender.name)[:200] or message.sender.address,
-    )
-    added.quoted, added.html = clean_text(message.quoted)[:LONGEST_BODY], message.html
-    added.automatic = message.automatic
-    added.reply_to = await _reply_to(session, connection, ticket, message, is_new=is_new)
+    if message.remote is not None:
+        await link_ticket(session, connection, ticket, message.remote)
     if is_new:
         events.record(session, ticket.id, "ticket_created", channel=ticket.channel)
-    else:
+    key = await _free_key(session, ticket, message.key, entry_id)
+    if message.author != "customer":
+        words = await _channel_words(session, connection)
+        return Filed(ticket.id, (await add_from_colleague(session, ticket, message, key, words)).id)
+    added = await add_customer_message(session, ticket, body_of(message), external_id=key, name=name_of(message))
+    added.quoted, added.html = shown_quote(message), message.html
+    added.automatic = message.automatic
+    added.reply_to = await _reply_to(session, connection, ticket, message, is_new=is_new)
+    await date_back(session, ticket, added, message.sent_at if message.remote else None)
+    if not is_new:
         events.record(session, ticket.id, "message_received", seq=added.seq)
     if message.is_reply_by_machine:
         ticket.waiting_since, ticket.tags = None, list(dict.fromkeys([*ticket.tags, "automatic"]))
-    else:
-        await request_draft(session, ticket, delay_seconds=debounce_seconds)
+    elif not message.is_past:
+        is_asked = has_facts and await wish_for_facts(session, ticket.customer_id, connection.connection_id)
+        delay = max(debounce_seconds, FACTS_HEAD_START_SECONDS) if is_asked else debounce_seconds
+        await request_draft(session, ticket, delay_seconds=delay)
     await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
     return Filed(ticket.id, added.id)
 
 
-def _body_of(message: InboundMessage) -> str:
-    body = clean_text(message.body).strip() or WITHOUT_WORDS
-    return body if len(body) <= LONGEST_BODY else body[:LONGEST_BODY] + CUT
-
-
 async def _begin_ticket(session: AsyncSession, connection: ConnectionDetails, message: InboundMessage) -> Ticket:
     row = await session.get_one(Connection, connection.connection_id)
-    sender = message.sender
+    remote = message.remote
+    sender = message.sender if remote is None else remote.requester
     if sender.verified is False:
         # Somebody who writes under another's address: a customer apart, whom no look-up by address finds.
         customer = Customer(name=clean_line(sender.name)[:200], email=clean_line(sender.address) or None)
@@ -120,8 +148,11 @@ async def _begin_ticket(session: AsyncSession, connection: ConnectionDetails, me
     else:
         customer = await find_or_create_customer(session, row.id, _details(sender))
     subject = clean_line(message.subject)[:LONGEST_SUBJECT] or "(no subject)"
-    ticket = await open_ticket(session, row, customer, subject=subject, department=None)
+    department = remote.department.here[0] if remote and remote.department and remote.department.here else None
+    ticket = await open_ticket(session, row, customer, subject=subject, department=department)
     ticket.external_id = message.external_ticket_id or None
+    if remote is not None and remote.priority is not None and remote.priority.here:
+        ticket.priority = remote.priority.here[0]
     if sender.verified is False:
         events.record(session, ticket.id, "sender_not_genuine", address=sender.address)
     return ticket
@@ -141,14 +172,12 @@ async def _known_copy(session: AsyncSession, connection: ConnectionDetails, mess
     await session.execute(
         select(func.pg_advisory_xact_lock(func.hashtextextended(f"{connection.connection_id}:{message.key}", 0)))
     )
+    # Where another system keeps the messages a key is never used twice; anywhere else the words must be the same too.
+    same = true() if message.remote is not None else Message.body == body_of(message)
     known = await session.execute(
         select(Message.id)
         .join(Ticket, Ticket.id == Message.ticket_id)
-        .where(
-            Message.external_id == message.key,
-            Message.body == _body_of(message),
-            Ticket.connection_id == connection.connection_id,
-        )
+        .where(Message.external_id == message.key, same, Ticket.connection_id == connection.connection_id)
         .limit(1)
     )
     return Ignored("a copy of a message that is here already") if known.scalar_one_or_none() else None
@@ -178,6 +207,11 @@ async def _reply_to(
     return {**recipient, **await _customers_address(session, ticket)}
 
 
+async def _channel_words(session: AsyncSession, connection: ConnectionDetails) -> str:
+    """What people call the other system: the connection's own name."""
+    return (await session.get_one(Connection, connection.connection_id)).name
+
+
 async def _customers_address(session: AsyncSession, ticket: Ticket) -> Mapping[str, Any]:
     customer = await session.get_one(Customer, ticket.customer_id)
     return {"email": customer.email, "name": customer.name}
@@ -185,11 +219,9 @@ async def _customers_address(session: AsyncSession, ticket: Ticket) -> Mapping[s
 
 async def _add_beside(session: AsyncSession, ticket: Ticket, message: InboundMessage, kind: str, body: str) -> Filed:
     """Shown in the conversation as a note: it is no customer's word, so nothing waits for an answer to it."""
-    note = await append_message(
-        session, ticket, "note", body, name=clean_line(message.sender.name)[:200] or message.sender.address
-    )
+    note = await append_message(session, ticket, "note", body, name=name_of(message))
     note.automatic = message.automatic or "report"
-    note.quoted, note.html = clean_text(message.quoted)[:LONGEST_BODY], message.html
+    note.quoted, note.html = shown_quote(message), message.html
     events.record(session, ticket.id, kind, seq=note.seq)
     await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
     return Filed(ticket.id, note.id)

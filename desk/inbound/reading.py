@@ -17,9 +17,22 @@ from desk.db.unit_of_work import Database, announce
 from desk.errors import UnreadableMessageError
 from desk.inbound.connecting import note_return
 from desk.inbound.filing import file_inbound, given_files
-from desk.inbound.receiving import details_of
+from desk.inbound.receiving import details_of, receive
 from desk.models import Connection, InboxEntry
-from desk.ports import Channel, ConnectionDetails, Ignored, InboundChannel, Storage
+from desk.ports import (
+    Channel,
+    ConnectionDetails,
+    CustomerFactsChannel,
+    FetchingChannel,
+    Ignored,
+    Inbound,
+    InboundChannel,
+    InboundFile,
+    InboundMessage,
+    ReadAgain,
+    RemoteTicketChannel,
+    Storage,
+)
 
 WAIT_FOR_EARLIER_SECONDS = 0.5
 
@@ -53,10 +66,16 @@ class InboxDesk:
         except UnreadableMessageError as error:
             await self._fail(held, error.detail)
             return
-        files = await keep_files(self._storage, held.tenant_id, given_files(inbound), self._limits)
+        if isinstance(inbound, ReadAgain):
+            await self._look(held, channel, connection, inbound.external_ticket_id)
+        fetched = await _fetched_files(channel, connection, inbound)
+        files = await keep_files(self._storage, held.tenant_id, given_files(inbound, fetched), self._limits)
+        has_facts = isinstance(channel, CustomerFactsChannel)
         async with self._database.transaction(held.scope) as session:
             # Connection and ticket are locked before the row, as everywhere.
-            filed = await file_inbound(session, connection, inbound, held.row_id, files, self._debounce_seconds)
+            filed = await file_inbound(
+                session, connection, inbound, held.row_id, files, self._debounce_seconds, has_facts=has_facts
+            )
             entry = await hold(session, InboxEntry, held)
             finish(entry)
             entry.last_error = None
@@ -83,9 +102,24 @@ class InboxDesk:
                 return None
             return channel, entry.raw, details_of(connection)
 
+    async def _look(self, held: Claim, channel: Channel, connection: ConnectionDetails, ticket_id: str) -> None:
+        """What is new in the ticket becomes inbox rows of its own. Raises ChannelError: it is tried again later."""
+        if not isinstance(channel, RemoteTicketChannel):
+            return
+        found = await channel.look(connection, ticket_id)
+        async with self._database.transaction(held.scope) as session:
+            await receive(session, connection, found)
+
     async def _fail(self, held: Claim, reason: str) -> None:
         async with self._database.transaction(held.scope) as session:
             await _record_failure(session, await hold(session, InboxEntry, held), reason)
+
+
+async def _fetched_files(channel: Channel, connection: ConnectionDetails, inbound: Inbound) -> tuple[InboundFile, ...]:
+    """Raises ChannelError: the message is tried again later, with its files."""
+    if not isinstance(inbound, InboundMessage) or not isinstance(channel, FetchingChannel):
+        return ()
+    return tuple([await channel.fetch_file(connection, reference) for reference in inbound.to_fetch])
 
 
 async def _record_failure(session: AsyncSession, entry: InboxEntry, reason: str) -> None:

@@ -29,6 +29,7 @@ from desk.models.knowledge import (
     IndexCounter,
     IndexLogEntry,
 )
+from desk.models.remote import CustomerFactSheet, RemoteChange, RemoteLink
 from desk.models.tickets import (
     Connection,
     ConnectionWatch,
@@ -60,6 +61,7 @@ __all__ = [
     "ConnectionWatch",
     "Correction",
     "Customer",
+    "CustomerFactSheet",
     "CustomerIdentity",
     "Decision",
     "Delivery",
@@ -89,6 +91,8 @@ __all__ = [
     "PassagePair",
     "ProcessHeartbeat",
     "PromptVersion",
+    "RemoteChange",
+    "RemoteLink",
     "ReplyNotice",
     "Review",
     "RevokedToken",

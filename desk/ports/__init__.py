@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from desk.ports.channels import Channel, ConnectionDetails, HealthCheck, OutgoingFile, OutgoingReply, SendOutcome
 from desk.ports.clock import Clock
+from desk.ports.customer_facts import CustomerFact, CustomerFactsChannel, FactSection, KnownCustomer
 from desk.ports.documents import DocumentIndexer
 from desk.ports.embeddings import Embedder, Vectors
 from desk.ports.faqs import FaqFound, FaqLane, FaqMatch
@@ -20,6 +21,8 @@ from desk.ports.inbound import (
     CredentialStore,
     DeliveryReport,
     Feed,
+    FetchingChannel,
+    FileReference,
     Ignored,
     Inbound,
     InboundChannel,
@@ -50,6 +53,17 @@ from desk.ports.learning import (
     Mistake,
     MistakeFinder,
 )
+from desk.ports.remote_tickets import (
+    ChangeField,
+    ChangeOutcome,
+    OutgoingChange,
+    ReadAgain,
+    RemoteState,
+    RemoteTicket,
+    RemoteTicketChannel,
+    RemoteValue,
+    says_the_same,
+)
 from desk.ports.retrieval import (
     NO_INTENT,
     Confidence,
@@ -77,6 +91,8 @@ __all__ = [
     "NO_INTENT",
     "Batch",
     "Calibration",
+    "ChangeField",
+    "ChangeOutcome",
     "Channel",
     "ChannelForm",
     "ChatModel",
@@ -92,6 +108,8 @@ __all__ = [
     "ConnectionDetails",
     "ConsentChannel",
     "CredentialStore",
+    "CustomerFact",
+    "CustomerFactsChannel",
     "DeliveryReport",
     "DocumentIndexer",
     "EditAnalyser",
@@ -99,10 +117,13 @@ __all__ = [
     "EditChange",
     "Embedder",
     "Evidence",
+    "FactSection",
     "FaqFound",
     "FaqLane",
     "FaqMatch",
     "Feed",
+    "FetchingChannel",
+    "FileReference",
     "FormChannel",
     "FormField",
     "HealthCheck",
@@ -117,6 +138,7 @@ __all__ = [
     "IntentDescription",
     "IntentGuess",
     "KnowledgeUpkeep",
+    "KnownCustomer",
     "Learned",
     "Learner",
     "Level",
@@ -125,10 +147,16 @@ __all__ = [
     "ModelAttempt",
     "ModelOption",
     "ModelOptions",
+    "OutgoingChange",
     "OutgoingFile",
     "OutgoingReply",
     "Question",
     "RawMessage",
+    "ReadAgain",
+    "RemoteState",
+    "RemoteTicket",
+    "RemoteTicketChannel",
+    "RemoteValue",
     "Reranker",
     "Reranking",
     "Retriever",
@@ -152,4 +180,5 @@ __all__ = [
     "WebhookAnswer",
     "WebhookChannel",
     "WebhookRequest",
+    "says_the_same",
 ]

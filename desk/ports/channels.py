@@ -53,6 +53,10 @@ class OutgoingReply:
     """Whose credentials may have to be renewed; None in a trial."""
     files: tuple[OutgoingFile, ...] = ()
     """Frozen with the approval. Empty on live channels, where the visitor fetches them from the desk."""
+    ticket_status: str = ""
+    """What the desk makes of the ticket with this reply, for systems that keep a status of their own."""
+    known_keys: frozenset[str] = frozenset()
+    """Of the replies in this ticket that the desk knows already under the other system's names: none is this one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from uuid import UUID
 
 from desk.ports.channels import Channel, ConnectionDetails
+from desk.ports.remote_tickets import ReadAgain, RemoteState, RemoteTicket
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,15 @@ class InboundFile:
 
 
 @dataclass(frozen=True, slots=True)
+class FileReference:
+    """A file that has to be fetched from the other side before its message is filed."""
+
+    name: str
+    reference: Mapping[str, Any]
+    """The channel's own shape."""
+
+
+@dataclass(frozen=True, slots=True)
 class InboundMessage:
     """What one raw message says."""
 
@@ -77,6 +87,14 @@ class InboundMessage:
     """Where a reply to this very message goes, in the channel's own shape."""
     files: tuple[InboundFile, ...] = ()
     sent_at: datetime | None = None
+    to_fetch: tuple[FileReference, ...] = ()
+    """Files that a `FetchingChannel` fetches."""
+    author: Literal["customer", "agent", "note"] = "customer"
+    """`agent` and `note` are of somebody who works in the other system; `sender` is then who wrote it."""
+    is_past: bool = False
+    """Something newer follows in the same ticket: kept for its thread, and no draft is asked for."""
+    remote: RemoteTicket | None = None
+    """Where the other system keeps tickets: the one this belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +119,7 @@ class Ignored:
     """The channel's own id of the message: tells a test message that has come back."""
 
 
-Inbound = InboundMessage | DeliveryReport | Ignored
+Inbound = InboundMessage | DeliveryReport | RemoteState | ReadAgain | Ignored
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +179,15 @@ class WatchedChannel(InboundChannel, Protocol):
 
 
 @runtime_checkable
+class FetchingChannel(Protocol):
+    """A channel whose files stay on the other side until they are asked for."""
+
+    async def fetch_file(self, connection: ConnectionDetails, reference: FileReference) -> InboundFile:
+        """Raises ChannelError when it cannot be had now; a file that is gone for good comes back empty."""
+        ...
+
+
+@runtime_checkable
 class TriedChannel(Protocol):
     """A channel that can send a message to itself."""
 
@@ -201,6 +228,8 @@ __all__ = [
     "CredentialStore",
     "DeliveryReport",
     "Feed",
+    "FetchingChannel",
+    "FileReference",
     "Ignored",
     "Inbound",
     "InboundChannel",

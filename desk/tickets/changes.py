@@ -21,6 +21,7 @@ from desk.escalation import settle_escalation
 from desk.models import Draft, Membership, Message, Ticket
 from desk.models.tickets import PRIORITIES, TICKET_STATUSES
 from desk.plain_text import clean_line
+from desk.tickets.handing_over import HANDED_OVER, hand_over
 
 MOST_TAGS = 30
 LONGEST_TAG = 60
@@ -46,16 +47,30 @@ async def change_ticket(database: Database, actor: Actor, ticket_id: UUID, chang
     async with database.transaction(actor.scope) as session:
         ticket = await lock_ticket(session, ticket_id)
         before = _state(ticket)
-        await _apply(session, ticket, change, actor)
+        await _apply(session, ticket, change, actor.label)
         after = _state(ticket)
         changed = {name: {"from": before[name], "to": after[name]} for name in after if after[name] != before[name]}
         if changed:
             events.record(session, ticket.id, "ticket_changed", actor.label, **changed)
+            for field in HANDED_OVER:
+                if field in changed:
+                    await hand_over(session, ticket, field, after[field] or "", actor.label)
             await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
     return ticket
 
 
-async def _apply(session: AsyncSession, ticket: Ticket, change: TicketChange, actor: Actor) -> None:
+async def take_over_change(session: AsyncSession, ticket: Ticket, change: TicketChange, by: str) -> None:
+    """What was changed in another system that keeps this ticket too: not handed back to it. The ticket is locked."""
+    before = _state(ticket)
+    await _apply(session, ticket, change, by)
+    after = _state(ticket)
+    changed = {name: {"from": before[name], "to": after[name]} for name in after if after[name] != before[name]}
+    if changed:
+        events.record(session, ticket.id, "ticket_changed", by, **changed)
+        await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
+
+
+async def _apply(session: AsyncSession, ticket: Ticket, change: TicketChange, by: str) -> None:
     if change.assignee is not UNSET:
         ticket.assignee_id = await _member(session, change.assignee)
     if change.tags is not UNSET:
@@ -72,7 +87,7 @@ async def _apply(session: AsyncSession, ticket: Ticket, change: TicketChange, ac
         ticket.status = _one_of("status", change.status, TICKET_STATUSES)
         ticket.waiting_since = None if ticket.status in _FINISHED else await unanswered_since(session, ticket)
     if ticket.status in _FINISHED:
-        await settle_escalation(session, ticket, actor.label)
+        await settle_escalation(session, ticket, by)
     if ticket.status in _FINISHED or ticket.is_spam:
         await _stop_writing(session, ticket)
 

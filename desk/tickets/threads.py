@@ -19,7 +19,7 @@ from desk.drafting.requests import request_draft, retire_current
 from desk.errors import ConflictError, InvalidInputError
 from desk.escalation import settle_escalation
 from desk.intake import LONGEST_SUBJECT, open_ticket
-from desk.models import Connection, Customer, Delivery, Draft, Message, Review, Ticket
+from desk.models import Connection, Customer, Delivery, Draft, Message, RemoteLink, Review, Ticket
 from desk.plain_text import clean_line
 from desk.tickets.changes import unanswered_since
 
@@ -39,22 +39,28 @@ async def merge_tickets(database: Database, actor: Actor, ticket_id: UUID, into_
         if gone.customer_id != kept.customer_id:
             msg = "the tickets are of different customers; only tickets of one customer can be merged"
             raise InvalidInputError(msg)
-        for ticket in (gone, kept):
-            await _check_nothing_on_its_way(session, ticket)
-            await retire_current(session, ticket)
-        await _join_threads(session, gone, kept)
-        await follow_merge(session, gone, kept)
-        await move_files(session, gone.id, kept.id)
-        kept.tags = list(dict.fromkeys([*kept.tags, *gone.tags]))
-        kept.last_message_at = max(kept.last_message_at, gone.last_message_at)
-        await settle_escalation(session, gone, actor.label)
-        gone.status, gone.waiting_since, gone.level, gone.last_inbound_seq = "closed", None, None, 0
-        events.record(session, gone.id, "ticket_merged", actor.label, into=str(kept.id), number=kept.number)
-        events.record(session, kept.id, "ticket_merged", actor.label, merged=str(gone.id), number=gone.number)
-        await _ask_again(session, kept)
-        for ticket in (gone, kept):
-            await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
+        await join_tickets(session, gone, kept, actor.label)
     return kept
+
+
+async def join_tickets(session: AsyncSession, gone: Ticket, kept: Ticket, by: str) -> None:
+    """The work of `merge_tickets`, on two locked tickets of one customer. Raises ConflictError."""
+    for ticket in (gone, kept):
+        await _check_nothing_on_its_way(session, ticket)
+        await retire_current(session, ticket)
+    await _join_threads(session, gone, kept)
+    await follow_merge(session, gone, kept)
+    await move_files(session, gone.id, kept.id)
+    await session.execute(update(RemoteLink).where(RemoteLink.ticket_id == gone.id).values(ticket_id=kept.id))
+    kept.tags = list(dict.fromkeys([*kept.tags, *gone.tags]))
+    kept.last_message_at = max(kept.last_message_at, gone.last_message_at)
+    await settle_escalation(session, gone, by)
+    gone.status, gone.waiting_since, gone.level, gone.last_inbound_seq = "closed", None, None, 0
+    events.record(session, gone.id, "ticket_merged", by, into=str(kept.id), number=kept.number)
+    events.record(session, kept.id, "ticket_merged", by, merged=str(gone.id), number=gone.number)
+    await _ask_again(session, kept)
+    for ticket in (gone, kept):
+        await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
 
 
 async def split_ticket(
