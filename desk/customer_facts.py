@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -187,11 +188,8 @@ def _link(url: str) -> str:
     return url if url.startswith(("https://", "http://")) else ""
 
 
-def _section(stored: Mapping[str, object]) -> FactSection:
-    facts = stored["facts"]
-    assert isinstance(facts, list)  # noqa: S101 - what `work` stored
-    listed: list[dict[str, str]] = facts
-    return FactSection(str(stored["title"]), tuple(CustomerFact(**fact) for fact in listed), str(stored["url"]))
+def _section(stored: Mapping[str, Any]) -> FactSection:
+    return FactSection(stored["title"], tuple(CustomerFact(**fact) for fact in stored["facts"]), stored["url"])
 
 
 async def _external_id(session: AsyncSession, customer_id: UUID, connection_id: UUID) -> str | None:

@@ -367,7 +367,7 @@ def _gone(state: str) -> str:
         "sent": "this reply has been sent already",
         "rejected": "someone has rejected this draft already",
         "superseded": "a newer draft has replaced this one",
-        "stale": "the conversation has gone on since this draft was written; read what is new first",
+        "stale": "the customer has written again, or somebody has answered already; read what is new first",
         "failed": "this draft could not be written",
     }
     return words[state]

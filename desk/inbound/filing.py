@@ -113,8 +113,6 @@ async def _file_message(
         ticket = await _begin_ticket(session, connection, message)
     if message.remote is not None:
         await link_ticket(session, connection, ticket, message.remote)
-    if is_new:
-        events.record(session, ticket.id, "ticket_created", channel=ticket.channel)
     key = await _free_key(session, ticket, message.key, entry_id)
     if message.author != "customer":
         words = await _channel_words(session, connection)
@@ -129,11 +127,19 @@ async def _file_message(
     if message.is_reply_by_machine:
         ticket.waiting_since, ticket.tags = None, list(dict.fromkeys([*ticket.tags, "automatic"]))
     elif not message.is_past:
-        is_asked = has_facts and await wish_for_facts(session, ticket.customer_id, connection.connection_id)
-        delay = max(debounce_seconds, FACTS_HEAD_START_SECONDS) if is_asked else debounce_seconds
+        delay = await _delay(session, ticket, connection, debounce_seconds, has_facts=has_facts)
         await request_draft(session, ticket, delay_seconds=delay)
     await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
     return Filed(ticket.id, added.id)
+
+
+async def _delay(
+    session: AsyncSession, ticket: Ticket, connection: ConnectionDetails, debounce_seconds: float, *, has_facts: bool
+) -> float:
+    """Until the draft is begun, in seconds; asks for the customer's facts where there are any."""
+    if not has_facts or not await wish_for_facts(session, ticket.customer_id, connection.connection_id):
+        return debounce_seconds
+    return max(debounce_seconds, FACTS_HEAD_START_SECONDS)
 
 
 async def _begin_ticket(session: AsyncSession, connection: ConnectionDetails, message: InboundMessage) -> Ticket:
@@ -153,6 +159,7 @@ async def _begin_ticket(session: AsyncSession, connection: ConnectionDetails, me
     ticket.external_id = message.external_ticket_id or None
     if remote is not None and remote.priority is not None and remote.priority.here:
         ticket.priority = remote.priority.here[0]
+    events.record(session, ticket.id, "ticket_created", channel=ticket.channel)
     if sender.verified is False:
         events.record(session, ticket.id, "sender_not_genuine", address=sender.address)
     return ticket

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec import UNSET
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -34,7 +35,7 @@ from desk.ports import (
 )
 from desk.remote_changes import settle_change
 from desk.tickets.changes import TicketChange, take_over_change, unanswered_since
-from desk.tickets.handing_over import remote_link
+from desk.tickets.handing_over import HANDED_OVER, remote_link
 from desk.tickets.threads import join_tickets
 
 _OUT = ("sending", "sent", "uncertain", "failed")
@@ -177,24 +178,24 @@ async def take_over(
     main = await remote_link(session, ticket.id)
     if main is None or main.id != link.id:
         return Ignored("the ticket it was merged into here goes by another one over there")
-    change = TicketChange()
-    for field in ("status", "priority", "department"):
+    new: dict[str, str] = {}
+    for field in HANDED_OVER:
         value: RemoteValue | None = getattr(state.ticket, field)
         if value is None or not await _changed_there(session, link, ticket, field, value, state.ticket.seen_at):
             continue
         if value.here and (getattr(ticket, field) or "") not in value.here:
-            change = _with(change, field, value.here[0])
+            new[field] = value.here[0]
+    change = TicketChange(
+        status=new.get("status", UNSET),
+        priority=new.get("priority", UNSET),
+        department=new.get("department", UNSET),
+    )
     subject = clean_line(state.ticket.subject)[:LONGEST_SUBJECT]
     if subject and subject != ticket.subject:
         events.record(session, ticket.id, "subject_changed", channel_name, before=ticket.subject, after=subject)
         ticket.subject = subject
     await take_over_change(session, ticket, change, channel_name)
     return ticket
-
-
-def _with(change: TicketChange, field: str, value: str) -> TicketChange:
-    given = {name: getattr(change, name) for name in ("status", "priority", "department")}
-    return TicketChange(**{**given, field: value})
 
 
 async def _changed_there(
