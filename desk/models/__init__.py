@@ -29,6 +29,7 @@ from desk.models.knowledge import (
     IndexCounter,
     IndexLogEntry,
 )
+from desk.models.messaging import DeliveryPart, MessageTemplate
 from desk.models.remote import CustomerFactSheet, RemoteChange, RemoteLink
 from desk.models.tickets import (
     Connection,
@@ -65,6 +66,7 @@ __all__ = [
     "CustomerIdentity",
     "Decision",
     "Delivery",
+    "DeliveryPart",
     "Document",
     "DocumentVersion",
     "Draft",
@@ -86,6 +88,7 @@ __all__ = [
     "KnowledgeProposal",
     "Membership",
     "Message",
+    "MessageTemplate",
     "ModelCall",
     "ModelProvider",
     "PassagePair",

@@ -35,6 +35,8 @@ class Connection(TenantRow):
     public_key: Mapped[str | None] = mapped_column(String(40), default=None)
     """Random. Names a widget in the pages that embed it, where it is no secret; elsewhere it is the last part of the
     connection's webhook address, which only the other side is told."""
+    removed_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True), default=None)
+    """Deleted by an admin: without settings and secrets, kept only because tickets came by it."""
 
 
 class ConnectionWatch(TenantRow, Work):
@@ -105,6 +107,8 @@ class CustomerIdentity(TenantRow):
     customer_id: Mapped[UUID] = mapped_column(GUID())
     kind: Mapped[str] = mapped_column(String(30))
     value: Mapped[str] = mapped_column(Text)
+    opted_out_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True), default=None)
+    """When the customer told this channel to stop; nothing is sent to them there until they take it back."""
 
 
 class Ticket(TenantRow):
@@ -180,6 +184,8 @@ class Message(TenantRow):
     """Why a machine's message must never be answered by machine; empty for a person's."""
     reply_to: Mapped[dict[str, Any] | None] = mapped_column(JSONB, default=None)
     """Where an answer to this message goes, in its channel's own shape."""
+    reactions: Mapped[dict[str, str]] = mapped_column(JSONB, default=dict, server_default="{}")
+    """Signs put to it, such as a thumb: by whom, and which."""
 
 
 class TicketEvent(TenantRow):
