@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.candidates import Candidate
+from retrieval.document_vectors import DocumentVectors
 from retrieval.headings import HeadingIndex
 from retrieval.lexical import LexicalIndex
 from retrieval.vectors import VectorArena
@@ -18,6 +19,8 @@ _LEXICAL_LIFT = 0.3
 _HEADING_LIFT = 0.7
 _HEADING_POWER = 4
 """Only what nearly is the heading counts as asking for it; half of its words are found by the words anyway."""
+_DOCUMENT_SHARE = 0.5
+"""How far a passage's cosine goes towards its document's, times what it leaves to 1: the same text stays at 1."""
 _REACH = 2
 _SHORTEST_LIST = 32
 """Each side proposes at least this many, so that the other side's order can change the first few."""
@@ -31,6 +34,7 @@ class SourceIndex:
         self.vectors = VectorArena(dimension) if vectors is None else vectors
         self._words = LexicalIndex()
         self._headings = HeadingIndex()
+        self._documents = DocumentVectors(dimension)
         self._slot_of_row = np.zeros(0, dtype=np.intp)
         self._row_of_slot = np.zeros(0, dtype=np.intp)
         self._lock = Lock()
@@ -45,10 +49,20 @@ class SourceIndex:
     def nbytes(self) -> int:
         """Of memory, about, ids and words included."""
         with self._lock:
-            return self.vectors.nbytes + self._words.nbytes + self._headings.nbytes + 2 * self._slot_of_row.nbytes
+            words = self._words.nbytes + self._headings.nbytes
+            return self.vectors.nbytes + words + self._documents.nbytes + 2 * self._slot_of_row.nbytes
 
-    def upsert(self, item_id: UUID, text: str, vector: NDArray[np.float32], headings: Sequence[str] = ()) -> None:
-        """Put an item in, or in the place of the one with its id; `headings` it stands under, its title among them.
+    def upsert(
+        self,
+        item_id: UUID,
+        text: str,
+        vector: NDArray[np.float32],
+        headings: Sequence[str] = (),
+        document: UUID | None = None,
+    ) -> None:
+        """Put an item in, or in the place of the one with its id.
+
+        `headings` it stands under, its title among them; `document` it is a passage of.
 
         Raises ValueError, with nothing changed, for a vector of another shape, zero or not finite.
         """
@@ -56,15 +70,15 @@ class SourceIndex:
             self.vectors.upsert(item_id, vector)
             self._words.add(item_id, text)
             self._headings.put(item_id, headings)
-            self._pair(self.vectors.row_of(item_id), self._words.slot_of(item_id))
+            self._pair(self.vectors.row_of(item_id), self._words.slot_of(item_id), document)
 
-    def put_words(self, item_id: UUID, text: str, headings: Sequence[str] = ()) -> None:
+    def put_words(self, item_id: UUID, text: str, headings: Sequence[str] = (), document: UUID | None = None) -> None:
         """Put in the words of an item whose vector is there already, or is kept elsewhere."""
         with self._lock:
             self._words.add(item_id, text)
             self._headings.put(item_id, headings)
             if item_id in self.vectors:
-                self._pair(self.vectors.row_of(item_id), self._words.slot_of(item_id))
+                self._pair(self.vectors.row_of(item_id), self._words.slot_of(item_id), document)
 
     def remove(self, item_id: UUID) -> None:
         """Take an item out; one that is not there is no error."""
@@ -76,8 +90,9 @@ class SourceIndex:
             row, last = self.vectors.row_of(item_id), len(self.vectors) - 1
             self.vectors.remove(item_id)
             self._words.remove(item_id)
-            if row != last:
-                self._pair(row, int(self._slot_of_row[last]))
+            self._documents.remove(row, last)
+            slot = self._slot_of_row[last]
+            self._slot_of_row[row], self._row_of_slot[slot] = slot, row
 
     def search(self, text: str, vector: NDArray[np.float32], k: int) -> list[Candidate]:
         """The best `k` items, best first, ties in the order of their ids.
@@ -102,7 +117,7 @@ class SourceIndex:
             rows = np.concatenate((rows, further))
             cosines = np.concatenate((cosines, self.vectors.cosines(vector, further))).astype(np.float64)
             lexical = match.scores[self._slot_of_row[rows]]
-            scores = _fused(cosines, lexical)
+            scores = _fused(self._beside_documents(vector, rows, cosines), lexical)
             if named:
                 similar = np.array([named.get(item_id, 0.0) for item_id in self.vectors.items_at(rows)])
                 scores += _HEADING_LIFT * similar**_HEADING_POWER * (1.0 - scores)
@@ -120,7 +135,10 @@ class SourceIndex:
             return list(dict.fromkeys([*worded, *self._headings.similar(text)]))
 
     def judged(self, text: str, cosines: Mapping[UUID, float], k: int) -> list[Candidate]:
-        """As `search`, of the items in `cosines`; those that are not in this index are left out."""
+        """As `search`, of the items in `cosines`; those that are not in this index are left out.
+
+        Of documents nothing is known here: their vectors are not in memory.
+        """
         with self._lock:
             match = self._words.match(text)
             named = self._headings.similar(text)
@@ -133,8 +151,21 @@ class SourceIndex:
         found.sort(key=lambda candidate: (-candidate.score, candidate.item_id))
         return found[:k]
 
-    def _pair(self, row: int, slot: int) -> None:
+    def _beside_documents(
+        self, vector: NDArray[np.float32], rows: NDArray[np.intp], cosines: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        unit = vector / np.float32(np.linalg.norm(vector))
+        is_part, to_document = self._documents.cosines(unit, rows, self.vectors)
+        if not len(to_document):
+            return cosines
+        own = cosines[is_part]
+        judged = cosines.copy()
+        judged[is_part] = own + _DOCUMENT_SHARE * (to_document - own) * (1.0 - own)
+        return judged
+
+    def _pair(self, row: int, slot: int, document: UUID | None) -> None:
         """Remember that an item has this row of the vectors and this slot of the words."""
+        self._documents.put(row, document)
         self._slot_of_row = _reaching(self._slot_of_row, row)
         self._row_of_slot = _reaching(self._row_of_slot, slot)
         self._slot_of_row[row], self._row_of_slot[slot] = slot, row

@@ -13,7 +13,7 @@ from typing import Literal, cast
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import ColumnElement, LargeBinary, Select, Text, literal, select
+from sqlalchemy import ColumnElement, LargeBinary, Select, Text, literal, null, select
 from sqlalchemy import Row as ResultRow
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -39,8 +39,10 @@ _CHANGES_A_SNAPSHOT = 1_000
 
 _NO_HEADINGS: list[str] = []
 _NO_VECTOR = cast("ColumnElement[bytes]", literal(b"", LargeBinary).label("vector"))
-ItemRow = ResultRow[UUID, bytes, str, str, list[str]]
-ItemQuery = Select[UUID, bytes, str, str, list[str]]
+_NO_DOCUMENT = cast("ColumnElement[UUID | None]", null())
+_DOCUMENT = cast("ColumnElement[UUID | None]", Document.id)
+ItemRow = ResultRow[UUID, bytes, str, str, list[str], UUID | None]
+ItemQuery = Select[UUID, bytes, str, str, list[str], UUID | None]
 PhrasingRow = ResultRow[UUID, UUID, str, bytes]
 
 
@@ -52,6 +54,7 @@ class IndexedItem:
     """Empty where the vectors are searched in the database."""
     headings: tuple[str, ...] = ()
     """Title and headings a passage stands under."""
+    document: UUID | None = None
 
 
 class TenantIndex:
@@ -208,7 +211,7 @@ class TenantIndex:
         for row in rows:
             if row.item_id not in fresh:
                 item = self._read(source, row)
-                index.put_words(item.item_id, item.text, item.headings)
+                index.put_words(item.item_id, item.text, item.headings, item.document)
         for row in renewed:
             _place(index, self._read(source, row))
 
@@ -260,12 +263,12 @@ class TenantIndex:
         return index
 
     def _items(self, source: Source, *, vectors: bool = True) -> ItemQuery:
-        """Item id, vector (empty without `vectors`), title, text and heading path of all that one source holds."""
+        """Id, vector (empty without `vectors`), title, text, heading path and document of all items of one source."""
         vector = Embedding.vector if vectors else _NO_VECTOR
         own = (Embedding.source == source, Embedding.model == self.model, Embedding.tenant_id == self.tenant_id)
         if source == "knowledge":
             return (
-                select(Embedding.item_id, vector, Document.title, Chunk.text, Chunk.heading_path)
+                select(Embedding.item_id, vector, Document.title, Chunk.text, Chunk.heading_path, _DOCUMENT)
                 .join(Chunk, Chunk.id == Embedding.item_id)
                 .join(Document, Document.id == Chunk.document_id)
                 .where(*own)
@@ -273,17 +276,17 @@ class TenantIndex:
         row = Example if source == "example" else Correction
         no_headings = cast("ColumnElement[list[str]]", literal(_NO_HEADINGS, ARRAY(Text)))
         return (
-            select(Embedding.item_id, vector, row.question, row.question, no_headings)
+            select(Embedding.item_id, vector, row.question, row.question, no_headings, _NO_DOCUMENT)
             .join(row, row.id == Embedding.item_id)
             .where(*own)
         )
 
     def _read(self, source: Source, row: ItemRow) -> IndexedItem:
-        item_id, raw, title, text, heading_path = row
+        item_id, raw, title, text, heading_path, document = row
         if source != "knowledge":
             return IndexedItem(item_id, question_text(text), _vector(raw))
         headings = (title, *heading_path)
-        return IndexedItem(item_id, "\n".join((*headings, text)), _vector(raw), headings)
+        return IndexedItem(item_id, "\n".join((*headings, text)), _vector(raw), headings, document)
 
 
 def _put(index: FaqIndex, row: PhrasingRow) -> None:
@@ -293,9 +296,9 @@ def _put(index: FaqIndex, row: PhrasingRow) -> None:
 
 def _place(index: SourceIndex, item: IndexedItem) -> None:
     if len(item.vector):
-        index.upsert(item.item_id, item.text, item.vector, item.headings)
+        index.upsert(item.item_id, item.text, item.vector, item.headings, item.document)
     else:
-        index.put_words(item.item_id, item.text, item.headings)
+        index.put_words(item.item_id, item.text, item.headings, item.document)
 
 
 def _vector(raw: bytes) -> Vectors:

@@ -67,7 +67,7 @@ class Knowledge:
             for one, vector in zip(chunks, vectors, strict=True):
                 item = uuid5(parent, str(one.ordinal))
                 shown = "\n".join((document.title, *one.heading_path, one.text))
-                knowledge.index.upsert(item, shown, vector)
+                knowledge.index.upsert(item, shown, vector, document=parent)
                 knowledge._hits[item] = Hit(
                     kind="global_kb",
                     item_id=item,

@@ -74,21 +74,13 @@ def main(
         for section in sections
         if _words(section.heading) >= _SHORTEST_HEADING and times[section.heading] == 1
     }
+    documents = [section.article for section, _ in chunks]
+    keys = [section.key for section, _ in chunks]
     tasks = [
-        Task(
-            "title to article", texts, [section.article for section, _ in chunks], [*titles.values()], [*titles], above
-        ),
-        Task(
-            "heading to section",
-            texts,
-            [section.key for section, _ in chunks],
-            [*headings.values()],
-            [*headings],
-            above,
-        ),
+        Task("title to article", texts, documents, [*titles.values()], [*titles], above, documents),
+        Task("heading to section", texts, keys, [*headings.values()], [*headings], above, documents),
     ]
     text_vectors = embed_with_progress(texts, f"Embedding {len(texts)} texts")
-    documents = [section.article for section, _ in chunks]
     for task in tasks:
         if not task.questions:
             continue

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import click
 import numpy as np
@@ -56,6 +56,8 @@ class Task:
     wanted: Sequence[Hashable]
     headings: Sequence[Sequence[str]] | None = None
     """Of every text those it stands under, which only the product's own search is told apart from the text."""
+    documents: Sequence[str] | None = None
+    """Of every text the document it is a passage of; likewise."""
 
 
 def embed_with_progress(texts: Sequence[str], label: str) -> Vectors:
@@ -99,8 +101,10 @@ def index_of(task: Task, text_vectors: Vectors) -> SourceIndex:
     """The product's own index of the task's texts."""
     index = SourceIndex(text_vectors.shape[1])
     headings = task.headings or [()] * len(task.texts)
-    for item_id, text, vector, above in zip(item_ids(task), task.texts, text_vectors, headings, strict=True):
-        index.upsert(item_id, text, vector, above)
+    documents = [uuid5(NAMESPACE_URL, one) for one in task.documents] if task.documents else [None] * len(task.texts)
+    texts = zip(item_ids(task), task.texts, text_vectors, headings, documents, strict=True)
+    for item_id, text, vector, above, document in texts:
+        index.upsert(item_id, text, vector, above, document)
     return index
 
 

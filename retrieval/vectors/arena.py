@@ -144,6 +144,11 @@ class VectorArena:
         with self._lock:
             return set(self._ids)
 
+    def vectors_at(self, rows: Indices) -> Vectors:
+        """A copy, of length 1 each but for rounding."""
+        with self._lock:
+            return self._rows.read(rows)
+
     def items_at(self, rows: Indices) -> list[UUID]:
         with self._lock:
             return self._items_at(rows)

@@ -204,13 +204,13 @@ async def test_without_a_usable_snapshot_it_is_made_anew(grown: Example16, how: 
 
 async def test_the_tenants_used_least_are_closed(database: Database, tmp_path: Path) -> None:
     owners = [await new_owner(database) for _ in range(4)]
-    process = OpenIndexes(Named(), most_bytes=900_000)
+    process = OpenIndexes(Named(), most_bytes=300_000)
     rows = vectors(200, seed=5)
     for owner in owners:
         tenant = Example16(database, owner.scope, tmp_path)
         await tenant.put([uuid4() for _ in range(200)], rows)
         await tenant.nearest(process, rows[0])
-    assert 0 < process.nbytes <= 900_000
+    assert 0 < process.nbytes <= 300_000
     assert len(process) < 4
     last = process.of(owners[-1].tenant_id)
     assert last.sequence == 200
