@@ -22,6 +22,7 @@ from desk.models import (
     ReplyNotice,
     Review,
     Ticket,
+    WebhookDelivery,
 )
 from desk.models.tickets import ConnectionWatch, InboxEntry
 from desk.models.websites import Website
@@ -45,6 +46,7 @@ _Given = (
     | Comparison
     | HistoryImport
     | Backtest
+    | WebhookDelivery
 )
 WORK_ROWS: dict[str, type[_Given]] = {
     "drafts": Draft,
@@ -61,6 +63,7 @@ WORK_ROWS: dict[str, type[_Given]] = {
     "backtests": Backtest,
     "comparisons": Comparison,
     "knowledge_jobs": KnowledgeJob,
+    "webhook_deliveries": WebhookDelivery,
 }
 
 
@@ -99,6 +102,8 @@ async def _mark_failed(session: AsyncSession, row: _Given, reason: str) -> None:
         await announce(session, row.tenant_id, "inbox", connection=row.connection_id)
     elif isinstance(row, KnowledgeJob):
         row.state = "failed"
+    elif isinstance(row, WebhookDelivery):
+        row.state, row.detail = "failed", reason
     elif isinstance(row, Comparison):
         row.state, row.reason = "failed", reason
         await announce(session, row.tenant_id, "comparison", comparison=row.id)
@@ -133,7 +138,8 @@ async def _hold(session: AsyncSession, held: Claim) -> tuple[_Given, Ticket | No
         raise LostLeaseError(f"{held.kind} {held.row_id} is gone")
     if isinstance(found, InboxEntry | Website | ConnectionWatch | HistoryImport | Backtest):
         return await hold(session, kind, held), None
-    has_none = isinstance(found, DocumentVersion | ReplyNotice | KnowledgeJob | Comparison | CustomerFactSheet)
+    without = DocumentVersion | ReplyNotice | KnowledgeJob | Comparison | CustomerFactSheet | WebhookDelivery
+    has_none = isinstance(found, without)
     ticket = None if has_none else await lock_ticket(session, found.ticket_id)
     return await hold(session, kind, held), ticket
 

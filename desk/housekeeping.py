@@ -21,6 +21,7 @@ from desk.models import GLOBAL_TENANT_ID, IndexLogEntry, StoredSession
 from desk.policy.looks import look_again
 from desk.set_aside import set_aside_outdated
 from desk.upkeep import schedule_upkeep
+from desk.webhooks.log import forget_old_events
 
 _log = structlog.get_logger(__name__)
 REEMBEDDING_SECONDS = 20.0
@@ -54,6 +55,8 @@ async def _keep_tenant(installation: Installation, tenant_id: UUID) -> None:
     await schedule_upkeep(installation.database, tenant_id)
     async with installation.database.transaction(Scope(tenant_id)) as session:
         await set_aside_outdated(session)
+    async with installation.database.transaction(Scope(tenant_id)) as session:
+        await forget_old_events(session)
     await forget_loose_files(installation.database, tenant_id)
     if is_turn_of(tenant_id, now := installation.clock.now()):
         await sweep_orphans(installation.database, installation.storage, tenant_id, now)

@@ -35,9 +35,11 @@ from desk.ports import (
     ModelOptions,
     Retriever,
     Storage,
+    WebhookPoster,
 )
 from desk.remote_changes import RemoteChangeDesk
 from desk.settings import Settings
+from desk.webhooks.sending import WebhookDesk
 from desk.websites.crawling import CrawlDesk
 from desk.widget.reply_mail import ReplyMail
 
@@ -76,5 +78,7 @@ class Installation:
     reply_mail: ReplyMail
     remote_changes: RemoteChangeDesk
     customer_facts: FactsDesk
+    webhooks: WebhookDesk
+    webhook_poster: WebhookPoster
     storage: Storage
     files: FileLinks

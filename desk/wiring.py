@@ -26,6 +26,7 @@ from connectors.llm.configuration import (
 from connectors.llm.embeddings import RemoteEmbedder
 from connectors.rerank.endpoint import EndpointReranker, rerank_endpoint
 from connectors.rest.channel import RestChannel
+from connectors.rest.webhooks import SignedPoster
 from connectors.storage.bucket import Bucket, BucketStorage
 from connectors.storage.folder import FolderStorage
 from connectors.storage.signing import Signer
@@ -58,6 +59,8 @@ from desk.remote_changes import RemoteChangeDesk
 from desk.secret import Secret
 from desk.settings import Settings, load_settings
 from desk.wakeups import QueueWaker, saq_queue
+from desk.webhooks.noticing import install_noticing
+from desk.webhooks.sending import WebhookDesk
 from desk.websites.crawling import CrawlDesk, CrawlLimits
 from desk.widget.access import VisitorTokens
 from desk.widget.reply_mail import ReplyMail
@@ -114,6 +117,8 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
     calibration = TenantCalibration(database, RECHECK_SECONDS)
     drafting = DraftingDesk(database, retriever, faqs, models, calibration)
     storage = build_storage(settings, clock)
+    install_noticing()
+    poster = SignedPoster(rules, clock)
     channels: tuple[Channel, ...] = (
         RestChannel(rules, clock),
         LiveChannel("chat"),
@@ -167,6 +172,8 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         reply_mail=ReplyMail(
             database, {channel.kind: channel for channel in channels}, VisitorTokens(settings.secret_key, clock)
         ),
+        webhooks=WebhookDesk(database, poster),
+        webhook_poster=poster,
         storage=storage,
         files=FileLinks(storage, settings.secret_key, settings.public_url, clock),
     )

@@ -27,6 +27,8 @@ _log = structlog.get_logger(__name__)
 _RECONNECT_SECONDS = 2.0
 MOST_WATCHED = 100
 """Connections one worker watches at once; with more of them they take turns, or another worker joins in."""
+WEBHOOKS = 16
+"""Attempts at once; each may take a quarter of a minute."""
 CRAWLS = 4
 """Websites one worker crawls at once, each for a minute at a time."""
 
@@ -69,6 +71,7 @@ def duties(installation: Installation) -> tuple[Duty, ...]:
         Duty("remote_changes", installation.remote_changes.work, most),
         Duty("customer_fact_sheets", installation.customer_facts.work, 4, most_attempts=3),
         Duty("reviews", partial(_learn, installation.learner), 2),
+        Duty("webhook_deliveries", installation.webhooks.work, WEBHOOKS, most_attempts=10),
         Duty("inbox", installation.inbox.work, most),
         Duty("comparisons", installation.comparisons.work, 1, most_attempts=3),
         Duty("connection_watches", installation.watches.work, MOST_WATCHED, waits=True),

@@ -52,7 +52,7 @@ class RestConfiguration:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class Answered:
     status: int
     retry_after: float | None
     body: bytes
@@ -153,7 +153,7 @@ class RestChannel:
     @asynccontextmanager
     async def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes
-    ) -> AsyncGenerator[_Answer]:
+    ) -> AsyncGenerator[Answered]:
         """A client for this one exchange, so that no cookie or connection of a tenant outlives it."""
         async with (
             guarded_client(self._rules, self._caps) as client,
@@ -164,7 +164,7 @@ class RestChannel:
                 content = await response.aread()
             except httpx.HTTPError:
                 content = b""
-            yield _Answer(response.status_code, retry_after, content)
+            yield Answered(response.status_code, retry_after, content)
 
 
 def body_of(reply: OutgoingReply) -> bytes:
@@ -191,10 +191,10 @@ def body_of(reply: OutgoingReply) -> bytes:
     return msgspec.json.encode({"type": "reply.sent", "timestamp": reply.approved_at.isoformat(), "data": data})
 
 
-def _outcome(answer: _Answer) -> SendOutcome:
+def _outcome(answer: Answered) -> SendOutcome:
     """`retry` only for statuses that say it was not taken; a 5xx may come after it was stored."""
     status = answer.status
-    detail = _described(answer)
+    detail = described(answer)
     if 200 <= status < 300:
         return SendOutcome("sent", detail, _text(_json_object(answer.body), "id")[:200] or None)
     if status == 410:
@@ -208,17 +208,17 @@ def _outcome(answer: _Answer) -> SendOutcome:
     return SendOutcome("failed", detail)
 
 
-def _looked_up(answer: _Answer, delivery_id: str) -> SendOutcome:
+def _looked_up(answer: Answered, delivery_id: str) -> SendOutcome:
     told = _json_object(answer.body)
     if answer.status == 200 and told.get("delivery_id") == delivery_id:
         if told.get("received") is True:
             return SendOutcome("sent", "the receiver has it", _text(told, "id")[:200] or None)
         if told.get("received") is False:
             return SendOutcome("retry", "the receiver does not have it")
-    return SendOutcome("uncertain", f"the look-up gave no clear answer ({_described(answer)})")
+    return SendOutcome("uncertain", f"the look-up gave no clear answer ({described(answer)})")
 
 
-def _described(answer: _Answer) -> str:
+def described(answer: Answered) -> str:
     """Status, and what the receiver said about a failure (RFC 9457 title and detail, else its first words)."""
     if answer.status < 300:
         return f"HTTP {answer.status}"

@@ -15,6 +15,7 @@ from desk.api.drafts import DeliveryController, DraftController
 from desk.api.experiments import ExperimentController
 from desk.api.faqs import FaqController
 from desk.api.gaps import GapController, IndexController, PassagePairController, ProposalController
+from desk.api.hooks import HookController
 from desk.api.inbound import InboundController
 from desk.api.intents import IntentController, set_ticket_intent
 from desk.api.learned import CorrectionController, ExampleController
@@ -23,6 +24,7 @@ from desk.api.prompts import PromptController
 from desk.api.search import search
 from desk.api.tickets import TicketController, escalate
 from desk.api.usage import usage
+from desk.api.webhooks import WebhookController
 from desk.api.websites import WebsiteController
 from desk.api.weights import WeightsController
 
@@ -76,6 +78,8 @@ def api_router(maximum_upload_bytes: int, maximum_attachment_bytes: int) -> Rout
             ConnectionController,
             InboundController,
             ProviderController,
+            WebhookController,
+            HookController,
             UserController,
             KeyController,
         ],

@@ -16,6 +16,7 @@ from sqlalchemy import URL, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from desk.db.tenancy import SCOPE, Scope, install_tenancy
@@ -99,7 +100,7 @@ def _ping_after_rest(engine: AsyncEngine) -> None:
     event.listen(pool_engine, "checkout", taken)
 
 
-def wake(session: AsyncSession, kind: str) -> None:
+def wake(session: AsyncSession | Session, kind: str) -> None:
     """Ask for the workers to be woken for `kind` once this transaction has committed."""
     session.info[_WAKE].add(kind)
 

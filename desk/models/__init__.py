@@ -43,6 +43,7 @@ from desk.models.tickets import (
 )
 from desk.models.tuning import ChannelPolicy, ProcessHeartbeat, PromptVersion
 from desk.models.upkeep import GapQuestion, KnowledgeGap, KnowledgeJob, KnowledgeProposal, PassagePair
+from desk.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from desk.models.websites import Website, WebsitePage
 
 metadata = Row.metadata
@@ -109,6 +110,10 @@ __all__ = [
     "TicketEvent",
     "User",
     "Visitor",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
     "Website",
     "WebsitePage",
     "WidgetArrival",

@@ -53,6 +53,7 @@ from desk.ports.learning import (
     Mistake,
     MistakeFinder,
 )
+from desk.ports.outgoing_webhooks import WebhookOutcome, WebhookPost, WebhookPoster
 from desk.ports.remote_tickets import (
     ChangeField,
     ChangeOutcome,
@@ -179,6 +180,9 @@ __all__ = [
     "WebPageReader",
     "WebhookAnswer",
     "WebhookChannel",
+    "WebhookOutcome",
+    "WebhookPost",
+    "WebhookPoster",
     "WebhookRequest",
     "says_the_same",
 ]

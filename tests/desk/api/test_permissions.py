@@ -30,9 +30,10 @@ BODIES: dict[str, Any] = {
     "/api/v1/users/{user_id}": {"role": "agent"},
     "/api/v1/knowledge/gaps/{gap_id}/snooze": {"days": 7},
     "/api/v1/knowledge/gaps/{gap_id}/proposals": {"form": "faq"},
+    "/api/v1/webhooks/{endpoint_id}/resend-failed": {"since": "2026-01-01T00:00:00Z"},
     "/api/v1/knowledge/conflicts/{pair_id}/decide": {"keep": "both"},
 }
-WITHOUT_BODY = ("cancel", "close", "reindex", "duplicate", "activate", "signing-secret", "stop")
+WITHOUT_BODY = ("cancel", "close", "reindex", "duplicate", "activate", "signing-secret", "stop", "/resend")
 
 
 class Route(NamedTuple):

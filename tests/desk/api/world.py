@@ -135,7 +135,18 @@ async def build_world(client: Client, installation: Installation, owner: Person)
         "user_id": (await call(client, owner, "POST", "/users", json=person))["id"],
         "key_id": (await call(client, owner, "POST", "/keys", json={"name": "k"}))["id"],
     }
+    ids.update(await _webhooks(client, owner))
     return World(ids, await call(client, owner, "GET", f"/tickets/{ticket['id']}"))
+
+
+async def _webhooks(client: Client, owner: Person) -> dict[str, str]:
+    """One with a delivery that waits, and one that a tool has subscribed."""
+    listener = {"url": "https://hooks.example.invalid/desk", "events": ["certificate.revoked"]}
+    webhook = await call(client, owner, "POST", "/webhooks", json=listener)
+    waiting = await call(client, owner, "POST", f"/webhooks/{webhook['id']}/test", json={})
+    hook = {"hookUrl": "https://hooks.example.invalid/tool", "event": "certificate.revoked"}
+    subscribed = await call(client, owner, "POST", "/hooks", json=hook)
+    return {"endpoint_id": webhook["id"], "webhook_delivery_id": waiting["id"], "hook_id": subscribed["id"]}
 
 
 async def _backtest(installation: Installation, person: Person) -> UUID:
