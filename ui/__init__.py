@@ -32,6 +32,7 @@ from ui.pages.signing_in import Account, SigningIn
 from ui.pages.tickets import Tickets
 from ui.pages.topics import Topics
 from ui.pages.tuning import Weights
+from ui.pages.webhooks import OneWebhook, Webhooks
 from ui.pages.websites import OneWebsite, Websites
 from ui.pages.widget import demo_shop, embed_script
 from ui.pages.widget_settings import WidgetSettings
@@ -76,6 +77,8 @@ def page_handlers() -> Sequence[ControllerRouterHandler]:
         WidgetSettings,
         Mailboxes,
         Topics,
+        Webhooks,
+        OneWebhook,
         People,
         Keys,
         live,

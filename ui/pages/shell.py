@@ -21,8 +21,10 @@ from desk.policy.decide import FAQ_CHANNELS
 from desk.policy.news import certificate_news
 from desk.setup import read_setup
 from desk.tickets import view_counts
+from desk.webhooks.sending import switched_off
 from ui.presenting.queue import ViewLink, view_links
 from ui.presenting.sending import group_words, news_words
+from ui.presenting.webhooks import shown_webhook
 from ui.presenting.words import Choices
 
 THEMES = ("light", "dark")
@@ -70,6 +72,8 @@ class Shell:
     """What certificates that hold now are for; only for those who may change what would end them."""
     news: Sequence[str] = ()
     """What has become of certificates since this person last said that they know."""
+    lost_webhooks: Sequence[tuple[str, str]] = ()
+    """Id and name of each that the desk has switched off, until somebody has looked."""
     is_setting_up: bool = False
     """Steps of the setup are left, and this person may take them."""
 
@@ -96,6 +100,7 @@ async def shell(
         )
         stopped, to_check, was_certified = state.one()
         certified, news = await _certificates(session, installation, actor) if was_certified else ((), ())
+        lost = await switched_off(session) if actor.may(Permission.TUNING) else ()
         automatic = await _sends_automatically(session)
         setting_up = may_set_up(actor) and not (await read_setup(session)).is_over
     others = await memberships_of(installation.database, actor.user_id) if actor.user_id else []
@@ -116,6 +121,7 @@ async def shell(
         certified=certified,
         news=news,
         is_setting_up=setting_up,
+        lost_webhooks=[(str(row.id), shown_webhook(row).name) for row in lost],
         may={str(permission): actor.may(permission) for permission in Permission},
     )
 

@@ -21,6 +21,7 @@ TABS = (
     ("topics", "Topics", Permission.TUNING),
     ("writing", "Writing", Permission.TUNING),
     ("models", "Language models", Permission.TUNING),
+    ("webhooks", "Webhooks", Permission.TUNING),
     ("people", "People", Permission.ACCOUNTS),
     ("keys", "API keys", Permission.ACCOUNTS),
 )
