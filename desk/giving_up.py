@@ -138,8 +138,9 @@ async def _hold(session: AsyncSession, held: Claim) -> tuple[_Given, Ticket | No
         raise LostLeaseError(f"{held.kind} {held.row_id} is gone")
     if isinstance(found, InboxEntry | Website | ConnectionWatch | HistoryImport | Backtest):
         return await hold(session, kind, held), None
-    without = DocumentVersion | ReplyNotice | KnowledgeJob | Comparison | CustomerFactSheet | WebhookDelivery
-    has_none = isinstance(found, without)
+    has_none = isinstance(
+        found, DocumentVersion | ReplyNotice | KnowledgeJob | Comparison | CustomerFactSheet | WebhookDelivery
+    )
     ticket = None if has_none else await lock_ticket(session, found.ticket_id)
     return await hold(session, kind, held), ticket
 

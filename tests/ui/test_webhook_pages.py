@@ -17,7 +17,7 @@ async def test_a_webhook_is_added_tried_looked_up_and_removed(
     browser: Browser, installation: Installation, owner: Person
 ) -> None:
     await signed_in(browser, owner)
-    assert "No webhooks yet" in (await browser.page("/settings/webhooks")).body.text()
+    assert "No webhooks yet" in (await browser.page("/settings/webhooks")).text()
     form = {"url": "https://hooks.example.com/x?token=t", "events": "ticket.created", "active": "1"}
     added = await browser.post("/settings/webhooks", form)
     here = added.headers["HX-Push-Url"]
@@ -37,11 +37,11 @@ async def test_a_webhook_is_added_tried_looked_up_and_removed(
         )
     log = await browser.page(here)
     assert faults(log) == []
-    assert "reply.failed" in log.body.text()
+    assert "reply.failed" in log.text()
     entry = await browser.page(f"{here}/log/{row.id}")
     assert faults(entry) == []
-    assert words in entry.body.text()
-    assert '"test": true' in entry.body.text()
+    assert words in entry.text()
+    assert '"test": true' in entry.text()
 
     async with installation.database.transaction(owner.actor.scope) as session:
         await session.execute(update(WebhookEndpoint).values(state="switched_off", state_reason="it answered 410 Gone"))

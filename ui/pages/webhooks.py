@@ -114,7 +114,7 @@ class OneWebhook(Controller):
     ) -> Template:
         return await _page(request, installation, actor, endpoint_id)
 
-    @get("/log")
+    @get("/refresh")
     async def log(
         self,
         request: Request[Any, Any, Any],
@@ -255,7 +255,7 @@ async def _context(
         "webhook": shown_webhook(row),
         "entries": [shown_event(line) for line in page.items],
         "page": page_links(page, here, query_string({"state": state})),
-        "log_address": f"{here}/log?{query_string({'state': state, 'offset': str(page.offset or '')})}",
+        "log_address": f"{here}/refresh?{query_string({'state': state, 'offset': str(page.offset or '')})}",
         "state": state,
         "states": LOG_STATES,
     }
