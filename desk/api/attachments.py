@@ -64,7 +64,7 @@ class AttachmentController(Controller):
     ) -> AttachmentAnswer:
         return attachment_answer(await _find(installation, actor, attachment_id))
 
-    @get("/{attachment_id:uuid}/content", opt={**needs(Permission.TICKETS), "uncompressed": True})
+    @get("/{attachment_id:uuid}/content", media_type="*/*", opt={**needs(Permission.TICKETS), "uncompressed": True})
     async def content(
         self, attachment_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
     ) -> Response[Any]:

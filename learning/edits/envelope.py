@@ -179,6 +179,8 @@ def _is_closing_name(text: str, start: int, line: str) -> bool:
     words = _WORD.findall(line)
     if not previous.endswith((",", "!")) or len(_WORD.findall(previous)) > SIGN_OFF_WORDS or line[-1:] in ".!?:;,":
         return False
+    if _DIGIT.search(line):  # a telephone number below a thank-you
+        return False
     named = all(word[0].isupper() or word in vocabulary().function_words for word in words)
     return 0 < len(words) <= NAME_WORDS and words[0][0].isupper() and words[-1][0].isupper() and named
 

@@ -62,7 +62,7 @@ class People:
 
 
 @pytest.fixture
-def installation(fresh_address: DatabaseAddress, tmp_path: Path) -> Installation:
+async def installation(fresh_address: DatabaseAddress, tmp_path: Path) -> AsyncGenerator[Installation]:
     settings = load_settings(
         {
             "DESK_DATA_DIR": str(tmp_path),
@@ -73,7 +73,9 @@ def installation(fresh_address: DatabaseAddress, tmp_path: Path) -> Installation
             "DESK_SELF_REGISTRATION": "1",
         }
     )
-    return build(settings, fresh_address)
+    built = build(settings, fresh_address)
+    yield built
+    await built.database.close()
 
 
 @pytest.fixture

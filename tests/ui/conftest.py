@@ -33,7 +33,9 @@ def embedder() -> MiniLMEmbedder:
 
 
 @pytest.fixture
-def installation(database_address: DatabaseAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
+async def installation(
+    database_address: DatabaseAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[Installation]:
     """On the database of this test process: others' tenants are in it as well."""
     monkeypatch.setattr("desk.wiring.build_embedder", lambda *_: embedder())
     given = {
@@ -43,7 +45,9 @@ def installation(database_address: DatabaseAddress, tmp_path: Path, monkeypatch:
         "DESK_DEBOUNCE_SECONDS": "0",
         "DESK_PUBLIC_URL": "http://desk.test",
     }
-    return build(load_settings(given), database_address)
+    built = build(load_settings(given), database_address)
+    yield built
+    await built.database.close()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.connectors.widget.browsing import (
     IN_A_BROWSER,
@@ -59,8 +59,7 @@ def test_the_whole_story_of_a_question(  # noqa: PLR0915 - one story, told in it
     agent.goto(f"{desk.url}/tickets/{ticket['id']}?view=all")
     expect(panel.get_by_text("Somebody is here")).to_be_visible()
     expect(panel.get_by_text("Seen", exact=True)).to_be_visible()
-    panel.get_by_role("textbox").press_sequentially("One more thing")
-    expect(agent.get_by_text("The visitor is writing")).to_be_visible()
+    wait_for(lambda: is_shown_writing(panel, agent))
     agent.locator("body").press("e")
     answer = f"We have restarted the database {marked()}."
     agent.keyboard.press("Control+a")
@@ -101,6 +100,12 @@ def test_the_whole_story_of_a_question(  # noqa: PLR0915 - one story, told in it
     expect(agent.locator("#thread").get_by_text("Here we are again")).to_be_visible(timeout=40_000)
     assert complaints == []
     agents.close()
+
+
+def is_shown_writing(panel: Locator, agent: Page) -> bool:
+    """A letter more, as of somebody who goes on writing: whoever looks from now on is told as well."""
+    panel.get_by_role("textbox").press_sequentially("One more thing. ", delay=100)
+    return agent.get_by_text("The visitor is writing").is_visible()
 
 
 def is_seen(agent: Page, address: str) -> bool:

@@ -157,16 +157,16 @@ async def test_a_reference_to_another_tenants_row_is_refused(database: Database)
             )
 
 
-async def test_global_knowledge_is_read_by_all_and_written_by_operators_only(database: Database) -> None:
-    tenant = await new_owner(database)
+async def test_global_knowledge_is_read_by_all_and_written_by_operators_only(fresh_database: Database) -> None:
+    tenant = await new_owner(fresh_database)
     document = Document(title="For all", origin=f"text:{uuid4()}")
-    async with database.transaction(OPERATOR_SCOPE) as session:
+    async with fresh_database.transaction(OPERATOR_SCOPE) as session:
         session.add(document)
-    async with database.transaction(tenant.scope) as session:
+    async with fresh_database.transaction(tenant.scope) as session:
         assert (await session.get_one(Document, document.id)).title == "For all"
         touched = update(Document).where(Document.id == document.id).values(title="Mine").returning(Document.id)
         assert (await session.execute(touched)).all() == []
-    async with database.transaction(tenant.scope, **{UNFILTERED: True}) as session:
+    async with fresh_database.transaction(tenant.scope, **{UNFILTERED: True}) as session:
         assert (await session.execute(touched)).all() == []
 
 

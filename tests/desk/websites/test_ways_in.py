@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from tests.desk.websites.small_site import SmallSite, small_site
 
 
 @pytest.fixture
-def installation(fresh_address: DatabaseAddress, tmp_path: Path) -> Installation:
+async def installation(fresh_address: DatabaseAddress, tmp_path: Path) -> AsyncGenerator[Installation]:
     given = {
         "DESK_DATA_DIR": str(tmp_path),
         "DESK_SECRET_KEY": SECRET_KEY.reveal(),
@@ -37,7 +37,8 @@ def installation(fresh_address: DatabaseAddress, tmp_path: Path) -> Installation
     built = build(load_settings(given), fresh_address)
     rules = EgressRules(frozenset({"127.0.0.1"}))
     crawls = CrawlDesk(built.database, built.storage, shared_reader(), rules, built.clock, LIMITS)
-    return replace(built, crawls=crawls)
+    yield replace(built, crawls=crawls)
+    await built.database.close()
 
 
 async def test_a_url_becomes_a_document_and_again_a_new_version(
