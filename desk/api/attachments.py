@@ -10,6 +10,7 @@ from litestar import Controller, Response, delete, get, post
 from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Body, FromPath
 from litestar.response import Stream
 
@@ -64,7 +65,11 @@ class AttachmentController(Controller):
     ) -> AttachmentAnswer:
         return attachment_answer(await _find(installation, actor, attachment_id))
 
-    @get("/{attachment_id:uuid}/content", media_type="*/*", opt={**needs(Permission.TICKETS), "uncompressed": True})
+    @get(
+        "/{attachment_id:uuid}/content",
+        opt={**needs(Permission.TICKETS), "uncompressed": True},
+        responses={200: ResponseSpec(None, description="The bytes, under the type that they were found to have")},
+    )
     async def content(
         self, attachment_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
     ) -> Response[Any]:

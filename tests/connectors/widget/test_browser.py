@@ -104,7 +104,8 @@ def test_the_whole_story_of_a_question(  # noqa: PLR0915 - one story, told in it
 
 def is_shown_writing(panel: Locator, agent: Page) -> bool:
     """A letter more, as of somebody who goes on writing: whoever looks from now on is told as well."""
-    panel.get_by_role("textbox").press_sequentially("One more thing. ", delay=100)
+    panel.get_by_role("textbox").fill("")
+    panel.get_by_role("textbox").press_sequentially("One more thing", delay=100)
     return agent.get_by_text("The visitor is writing").is_visible()
 
 
