@@ -24,9 +24,13 @@ from desk.db.leases import Claim, LostLeaseError, database_time, due_in, finish
 from desk.db.unit_of_work import Database, announce, wake
 from desk.drafting.requests import has_current
 from desk.errors import ConflictError, InvalidInputError, NotFoundError, SettingMissingError
+from desk.files import FileLinks
+from desk.inbound.hooks import hook_address
 from desk.models import ChannelPolicy, Connection, Delivery, Draft, SendingCertificate, TenantSettings, Ticket
 from desk.models.tickets import Message
-from desk.ports import Channel, OutgoingFile, OutgoingReply, SendOutcome, Storage
+from desk.parts import decide_parts, send_parts
+from desk.ports import Channel, OutgoingFile, OutgoingReply, PartedChannel, SendOutcome, Storage
+from desk.reachability import hindrance
 from desk.tickets.changes import reopen
 
 MOST_ATTEMPTS = 8
@@ -36,20 +40,35 @@ LONGEST_WAIT_SECONDS = 3600.0
 class DeliveryDesk:
     """Takes claimed deliveries to their channels."""
 
-    def __init__(self, database: Database, channels: Mapping[str, Channel], storage: Storage) -> None:
+    def __init__(
+        self,
+        database: Database,
+        channels: Mapping[str, Channel],
+        storage: Storage,
+        files: FileLinks | None = None,
+        public_url: str = "",
+    ) -> None:
         self._database = database
+        self._files = files
+        self._public_url = public_url
         self._storage = storage
         self._channels = channels
 
     async def work(self, held: Claim) -> None:
         """One claimed delivery, as far as it can go now."""
         # Before anything is marked as being sent: a storage that fails now leaves a reply that can be tried again.
-        files = await outgoing_files(self._database, self._storage, held)
+        files = await outgoing_files(self._database, self._storage, self._files, held)
         step = await self._begin(held, files)
         if step is None:
             return
         outgoing, channel, must_look_up = step
-        outcome = await (channel.reconcile(outgoing) if must_look_up else channel.send(outgoing))
+        if isinstance(channel, PartedChannel):
+            try:
+                outcome = await send_parts(self._database, held, channel, outgoing)
+            except LostLeaseError:
+                return
+        else:
+            outcome = await (channel.reconcile(outgoing) if must_look_up else channel.send(outgoing))
         await self._record(held, outcome)
 
     async def _begin(self, held: Claim, files: tuple[OutgoingFile, ...]) -> tuple[OutgoingReply, Channel, bool] | None:
@@ -61,6 +80,13 @@ class DeliveryDesk:
             must_look_up = delivery.state == "sending"
             if delivery.is_automatic and not must_look_up and (why := await _stop_reason(session, delivery, ticket)):
                 await _cancel(session, delivery, ticket, why)
+                return None
+            hindered = None if must_look_up else await hindrance(session, ticket, delivery.recipient)
+            if hindered is not None and delivery.is_automatic:
+                await _cancel(session, delivery, ticket, hindered.words)
+                return None
+            if hindered is not None:
+                await _end(session, delivery, ticket, "failed", hindered.words)
                 return None
             connection = await session.get_one(Connection, delivery.connection_id)
             delivery.state = "sending"
@@ -80,6 +106,7 @@ class DeliveryDesk:
                 connection_id=connection.id,
                 ticket_status="resolved" if delivery.resolve_ticket else "pending",
                 known_keys=await _known_replies(session, delivery),
+                webhook_address=hook_address(self._public_url, connection),
             )
             channel = self._channels.get(connection.channel)
             if channel is None:
@@ -255,10 +282,11 @@ async def resolve_uncertain(database: Database, actor: Actor, delivery_id: UUID,
         if delivery.state not in {"uncertain", "failed"}:
             msg = f"this reply is {delivery.state}; only an uncertain or failed one can be decided"
             raise ConflictError(msg)
-        if decision == "sent":
+        if not await decide_parts(session, delivery, decision) and decision == "sent":
             await _end(session, delivery, ticket, "sent", f"marked as sent by {actor.label}")
         else:
-            delivery.state, delivery.detail, delivery.attempts = "pending", f"sent again by {actor.label}", 0
+            words = "sent again" if decision == "send_again" else "the rest of it sent"
+            delivery.state, delivery.detail, delivery.attempts = "pending", f"{words} by {actor.label}", 0
             await due_in(session, delivery, 0)
             wake(session, "deliveries")
         if ticket.last_inbound_seq == delivery.inbound_seq:

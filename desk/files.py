@@ -24,6 +24,7 @@ from desk.secret import Secret
 PREFIX = "/files/"
 UPLOAD_SECONDS = 300
 DOWNLOAD_SECONDS = 300
+FETCH_SECONDS = 6 * 3600
 _ALGORITHM = "HS256"
 _Kind = Literal["document", "attachment", "history"]
 
@@ -83,6 +84,13 @@ class FileLinks:
             "get", DOWNLOAD_SECONDS, key=grant.key, type=grant.content_type, disposition=grant.disposition
         )
         return SignedAddress(url, "GET", {}, expires)
+
+    def to_fetch(self, grant: DownloadGrant) -> str:
+        """An address of the desk itself for another system that fetches the file when it comes to it, HEAD before GET:
+        a bucket's own addresses are signed for one method only."""
+        return self._signed(
+            "get", FETCH_SECONDS, key=grant.key, type=grant.content_type, disposition=grant.disposition
+        )[0]
 
     def read_upload(self, token: str) -> UploadGrant:
         """Raises NotFoundError for a token that is forged, expired or of another kind."""

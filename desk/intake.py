@@ -38,6 +38,8 @@ class CustomerDetails:
     external_id: str | None = None
     email: str | None = None
     name: str | None = None
+    also: tuple[str, ...] = ()
+    """Further ids of the same person in the same system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,8 @@ async def find_or_create_customer(session: AsyncSession, connection_id: UUID, de
     _check_external_id(details.external_id or details.email)
     identities: list[tuple[str, str]] = []
     if details.external_id:
-        identities.append((f"external:{connection_id.hex[:12]}", clean_line(details.external_id)))
+        ids = dict.fromkeys(clean_line(each) for each in (details.external_id, *details.also))
+        identities += [(f"external:{connection_id.hex[:12]}", each) for each in ids if each]
     elif details.email:
         identities.append(("email", clean_line(details.email).casefold()))
     for kind, value in identities:
@@ -227,24 +230,41 @@ async def find_or_create_customer(session: AsyncSession, connection_id: UUID, de
             select(CustomerIdentity.customer_id).where(CustomerIdentity.kind == kind, CustomerIdentity.value == value)
         )
         if (customer_id := found.scalar_one_or_none()) is not None:
-            return await _refresh(session, customer_id, details)
+            customer = await _refresh(session, customer_id, details)
+            await _know_by(session, customer, identities)
+            return customer
     customer = Customer(
         id=uuid7(), name=clean_line(details.name or ""), email=clean_line(details.email) if details.email else None
     )
     session.add(customer)
     await session.flush()
-    for kind, value in identities:
-        added = await session.execute(
-            insert(CustomerIdentity)
-            .values(id=uuid7(), tenant_id=customer.tenant_id, customer_id=customer.id, kind=kind, value=value)
-            .on_conflict_do_nothing(constraint="uq_customer_identities_value")
-            .returning(CustomerIdentity.id)
-        )
-        if added.scalar_one_or_none() is None:
-            await session.delete(customer)
-            await session.flush()
-            return await find_or_create_customer(session, connection_id, details)
+    if identities and not await _know_by(session, customer, identities):
+        await session.delete(customer)
+        await session.flush()
+        return await find_or_create_customer(session, connection_id, details)
     return customer
+
+
+async def _know_by(session: AsyncSession, customer: Customer, identities: Sequence[tuple[str, str]]) -> bool:
+    """Whether any of the ids is new, and this customer's from now on."""
+    added = await session.execute(
+        insert(CustomerIdentity)
+        .values(
+            [
+                {
+                    "id": uuid7(),
+                    "tenant_id": customer.tenant_id,
+                    "customer_id": customer.id,
+                    "kind": kind,
+                    "value": value,
+                }
+                for kind, value in sorted(identities)
+            ]
+        )
+        .on_conflict_do_nothing(constraint="uq_customer_identities_value")
+        .returning(CustomerIdentity.id)
+    )
+    return bool(added.scalars().all())
 
 
 async def _refresh(session: AsyncSession, customer_id: UUID, details: CustomerDetails) -> Customer:

@@ -6,7 +6,7 @@ agent saw. Whoever comes second gets a ConflictError and nothing happens twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
@@ -28,6 +28,7 @@ from desk.escalation import restore_escalation, settle_escalation
 from desk.models import Customer, CustomerIdentity, Delivery, Draft, DraftSource, Message, Review, Ticket
 from desk.plain_text import clean_text
 from desk.ports import EditAnalyser, EditAnalysis
+from desk.reachability import TEMPLATE, require_reachable
 
 LONGEST_REPLY = 50_000
 _ON_ITS_WAY = "somebody else's reply to this message is on its way; look at it before you send another"
@@ -244,6 +245,7 @@ async def queue_delivery(
     actor: Actor | None,
     undo_seconds: float,
     resolve: bool,
+    template: Mapping[str, Any] | None = None,
 ) -> Delivery:
     """Write the outbox row. Recipient and channel are frozen here, from what came in (design section 3).
 
@@ -251,6 +253,11 @@ async def queue_delivery(
     escalation, whether or not it resolves the ticket.
     """
     now = await database_time(session)
+    recipient = await _recipient(session, ticket)
+    if template is not None:
+        recipient = {**recipient, TEMPLATE: dict(template)}
+    if actor is not None:
+        await require_reachable(session, ticket, recipient)
     delivery = Delivery(
         id=uuid7(),
         ticket_id=ticket.id,
@@ -260,7 +267,7 @@ async def queue_delivery(
         is_automatic=actor is None,
         subject=ticket.subject,
         body=body,
-        recipient=await _recipient(session, ticket),
+        recipient=recipient,
         approved_by=actor.label if actor else "desk",
         approved_by_id=actor.user_id if actor else None,
         undo_until=now + timedelta(seconds=undo_seconds),

@@ -119,6 +119,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
     storage = build_storage(settings, clock)
     install_noticing()
     poster = SignedPoster(rules, clock)
+    files = FileLinks(storage, settings.secret_key, settings.public_url, clock)
     channels: tuple[Channel, ...] = (
         RestChannel(rules, clock),
         LiveChannel("chat"),
@@ -166,7 +167,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         upkeep=Upkeep(database, embedder, Analyser()),
         drafting=drafting,
         comparisons=ComparisonDesk(database, retriever, drafting, Analyser(), MistakeFinder(), models.with_provider),
-        deliveries=DeliveryDesk(database, {channel.kind: channel for channel in channels}, storage),
+        deliveries=DeliveryDesk(database, by_kind, storage, files, settings.public_url),
         remote_changes=RemoteChangeDesk(database, by_kind),
         customer_facts=FactsDesk(database, by_kind),
         reply_mail=ReplyMail(
@@ -175,7 +176,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         webhooks=WebhookDesk(database, poster),
         webhook_poster=poster,
         storage=storage,
-        files=FileLinks(storage, settings.secret_key, settings.public_url, clock),
+        files=files,
     )
 
 

@@ -16,7 +16,8 @@ from desk.conversation import add_customer_message, append_message, lock_ticket
 from desk.customer_facts import wish_for_facts
 from desk.db.unit_of_work import announce
 from desk.delivery import confirm_delivery, return_delivery
-from desk.drafting.requests import request_draft
+from desk.drafting.requests import request_draft, retire_current
+from desk.inbound.marks import file_mark, file_reaction
 from desk.inbound.remote import add_from_colleague, date_back, known_from_remote, link_ticket, take_over
 from desk.inbound.texts import body_of, name_of, shown_quote
 from desk.inbound.threading import find_ticket, takes_part
@@ -25,15 +26,18 @@ from desk.models import Connection, Customer, Delivery, Message, Ticket
 from desk.plain_text import clean_line
 from desk.ports import (
     ConnectionDetails,
+    DeliveryMark,
     DeliveryReport,
     Ignored,
     Inbound,
     InboundFile,
     InboundMessage,
+    Reaction,
     ReadAgain,
     RemoteState,
     Sender,
 )
+from desk.reachability import note_consent
 
 FACTS_HEAD_START_SECONDS = 3.0
 """What another system knows of the customer is fetched at the same moment, and the draft is better with it."""
@@ -55,25 +59,22 @@ async def file_inbound(
     debounce_seconds: float,
     *,
     has_facts: bool = False,
-) -> Filed | Ignored:
+) -> Filed | Ignored | None:
     """In the caller's transaction, once: the inbox row's state is what keeps it from happening twice.
+
+    None when it is about something that may yet become known.
 
     `has_facts`: the channel's other side knows things about its customers.
     """
-    if isinstance(inbound, Ignored):
-        return inbound
-    if isinstance(inbound, ReadAgain):
-        return Ignored("said that something has happened; the ticket was looked at")
-    if isinstance(inbound, RemoteState):
-        changed = await take_over(session, connection, inbound, await _channel_words(session, connection))
-        return changed if isinstance(changed, Ignored) else Filed(changed.id, None)
     if isinstance(inbound, DeliveryReport):
         filed = await _file_report(session, connection, inbound)
         if filed is not None:
             return filed
-        if inbound.original is None:
-            return Ignored(f"a report on a delivery that this connection did not make: {inbound.detail}")
-        inbound = inbound.original
+        inbound = inbound.original or Ignored(
+            f"a report on a delivery that this connection did not make: {inbound.detail}"
+        )
+    if not isinstance(inbound, InboundMessage):
+        return await _file_news(session, connection, inbound)
     filed = await _file_message(session, connection, inbound, entry_id, debounce_seconds, has_facts=has_facts)
     if isinstance(filed, Filed):
         for kept in files:
@@ -81,6 +82,26 @@ async def file_inbound(
             row.ticket_id, row.message_id = filed.ticket_id, filed.message_id
             session.add(row)
     return filed
+
+
+async def _file_news(
+    session: AsyncSession,
+    connection: ConnectionDetails,
+    news: DeliveryMark | Reaction | RemoteState | ReadAgain | Ignored,
+) -> Filed | Ignored | None:
+    """What is no message."""
+    match news:
+        case DeliveryMark():
+            return await file_mark(session, connection, news)
+        case Reaction():
+            return await file_reaction(session, connection, news)
+        case RemoteState():
+            changed = await take_over(session, connection, news, await _channel_words(session, connection))
+            return changed if isinstance(changed, Ignored) else Filed(changed.id, None)
+        case ReadAgain():
+            return Ignored("said that something has happened; the ticket was looked at")
+        case Ignored():
+            return news
 
 
 def given_files(inbound: Inbound, fetched: Sequence[InboundFile] = ()) -> tuple[GivenFile, ...]:
@@ -124,13 +145,37 @@ async def _file_message(
     await date_back(session, ticket, added, message.sent_at if message.remote else None)
     if not is_new:
         events.record(session, ticket.id, "message_received", seq=added.seq)
-    if message.is_reply_by_machine:
+    await _follow(session, connection, ticket, message, debounce_seconds, has_facts=has_facts)
+    await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
+    return Filed(ticket.id, added.id)
+
+
+async def _follow(
+    session: AsyncSession,
+    connection: ConnectionDetails,
+    ticket: Ticket,
+    message: InboundMessage,
+    debounce_seconds: float,
+    *,
+    has_facts: bool,
+) -> None:
+    """What the message asks for."""
+    if message.consent:
+        await _note_consent(session, ticket, message)
+    elif message.is_reply_by_machine:
         ticket.waiting_since, ticket.tags = None, list(dict.fromkeys([*ticket.tags, "automatic"]))
     elif not message.is_past:
         delay = await _delay(session, ticket, connection, debounce_seconds, has_facts=has_facts)
         await request_draft(session, ticket, delay_seconds=delay)
-    await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
-    return Filed(ticket.id, added.id)
+
+
+async def _note_consent(session: AsyncSession, ticket: Ticket, message: InboundMessage) -> None:
+    """Shown in the conversation, and nothing waits for an answer to it."""
+    stops = message.consent == "stop"
+    await note_consent(session, ticket, stops=stops)
+    await retire_current(session, ticket)
+    ticket.waiting_since = None
+    events.record(session, ticket.id, "opted_out" if stops else "opted_in")
 
 
 async def _delay(
@@ -167,7 +212,10 @@ async def _begin_ticket(session: AsyncSession, connection: ConnectionDetails, me
 
 def _details(sender: Sender) -> CustomerDetails:
     return CustomerDetails(
-        external_id=sender.external_id or None, email=sender.address or None, name=clean_line(sender.name)[:200] or None
+        external_id=sender.external_id or None,
+        email=sender.address or None,
+        name=clean_line(sender.name)[:200] or None,
+        also=sender.also,
     )
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import timedelta
 
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.attachments.kept import AttachmentLimits, keep_files
-from desk.db.leases import Claim, due_in, finish, hold
+from desk.db.leases import Claim, database_time, due_in, finish, hold
 from desk.db.unit_of_work import Database, announce
 from desk.errors import UnreadableMessageError
 from desk.inbound.connecting import note_return
@@ -35,6 +36,8 @@ from desk.ports import (
 )
 
 WAIT_FOR_EARLIER_SECONDS = 0.5
+WAIT_TO_BE_KNOWN = timedelta(minutes=5)
+"""For what is said of a reply whose sending has not been answered yet."""
 
 
 class InboxDesk:
@@ -77,8 +80,13 @@ class InboxDesk:
                 session, connection, inbound, held.row_id, files, self._debounce_seconds, has_facts=has_facts
             )
             entry = await hold(session, InboxEntry, held)
+            if filed is None and await database_time(session) - entry.created_at < WAIT_TO_BE_KNOWN:
+                entry.attempts -= 1
+                await due_in(session, entry, WAIT_FOR_EARLIER_SECONDS * 4)
+                return
             finish(entry)
             entry.last_error = None
+            filed = filed or Ignored("is about something this connection has not sent")
             if isinstance(filed, Ignored):
                 entry.state, entry.last_error = "ignored", filed.reason
                 await note_return(session, connection.connection_id, filed.key)

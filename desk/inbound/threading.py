@@ -6,16 +6,18 @@ ticket already: anybody can write a header.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.conversation import lock_ticket
-from desk.models import Customer, CustomerIdentity, Delivery, Message, Ticket, TicketEvent
+from desk.models import Customer, CustomerIdentity, Delivery, DeliveryPart, Message, Ticket, TicketEvent
 from desk.ports import ConnectionDetails, InboundMessage, Sender
 
 MOST_REFERENCES = 50
+RESOLVED_STAYS_OPEN = timedelta(hours=24)
 
 
 async def find_ticket(session: AsyncSession, connection: ConnectionDetails, message: InboundMessage) -> Ticket | None:
@@ -34,7 +36,28 @@ async def find_ticket(session: AsyncSession, connection: ConnectionDetails, mess
         ticket = await _open_to_join(session, ticket_id)
         if ticket is not None and await takes_part(session, ticket, message.sender):
             return ticket
-    return None
+    return await _newest_of_sender(session, connection, message.sender) if message.joins_newest else None
+
+
+async def _newest_of_sender(session: AsyncSession, connection: ConnectionDetails, sender: Sender) -> Ticket | None:
+    """A conversation that is over stays over; thanks for an answer still belong to it for a day."""
+    known_as = (sender.external_id, *sender.also)
+    found = await session.execute(
+        select(Ticket.id)
+        .join(CustomerIdentity, CustomerIdentity.customer_id == Ticket.customer_id)
+        .where(
+            CustomerIdentity.kind == f"external:{connection.connection_id.hex[:12]}",
+            CustomerIdentity.value.in_([value for value in known_as if value]),
+            Ticket.connection_id == connection.connection_id,
+            ~Ticket.is_spam,
+            Ticket.status.in_(("open", "pending", "on_hold"))
+            | ((Ticket.status == "resolved") & (Ticket.last_message_at > func.now() - RESOLVED_STAYS_OPEN)),
+        )
+        .order_by(Ticket.last_message_at.desc())
+        .limit(1)
+    )
+    ticket_id = found.scalar_one_or_none()
+    return await _open_to_join(session, ticket_id) if ticket_id is not None else None
 
 
 async def takes_part(session: AsyncSession, ticket: Ticket, sender: Sender) -> bool:
@@ -71,8 +94,13 @@ async def _referred_to(session: AsyncSession, keys: tuple[str, ...]) -> list[UUI
     replies = await session.execute(
         select(Delivery.provider_id, Delivery.ticket_id).where(Delivery.provider_id.in_(keys))
     )
+    parts = await session.execute(
+        select(DeliveryPart.provider_id, Delivery.ticket_id)
+        .join(Delivery, Delivery.id == DeliveryPart.delivery_id)
+        .where(DeliveryPart.provider_id.in_(keys))
+    )
     by_key: dict[str, list[UUID]] = {}
-    for key, ticket_id in [*messages.all(), *replies.all()]:
+    for key, ticket_id in [*messages.all(), *replies.all(), *parts.all()]:
         if key is not None:
             by_key.setdefault(key, []).append(ticket_id)
     return list(dict.fromkeys(ticket_id for key in keys for ticket_id in by_key.get(key, ())))

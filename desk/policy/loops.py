@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from desk.conversation import LIVE_CHANNELS
 from desk.db.leases import database_time
 from desk.models import Customer, Delivery, Message, Ticket
+from desk.reachability import hindrance
 
 AUTOMATIC_PER_HOUR = 5
 """Automatic replies to one customer, over all of their tickets: a loop may open a new ticket with every turn."""
@@ -19,6 +20,9 @@ async def why_not_answered_by_machine(session: AsyncSession, ticket: Ticket) -> 
     """A reason code of `desk.policy.decide`; None where nothing speaks of a loop."""
     if ticket.channel in LIVE_CHANNELS:
         return None
+    hindered = await hindrance(session, ticket)
+    if hindered is not None:
+        return hindered.code
     machine = await session.execute(
         select(Message.id)
         .where(Message.ticket_id == ticket.id, Message.seq == ticket.last_inbound_seq, Message.automatic != "")

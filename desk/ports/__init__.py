@@ -6,7 +6,18 @@ keep each subject in one place.
 
 from __future__ import annotations
 
-from desk.ports.channels import Channel, ConnectionDetails, HealthCheck, OutgoingFile, OutgoingReply, SendOutcome
+from desk.ports.channels import (
+    ApprovedTemplate,
+    Channel,
+    ConnectionDetails,
+    HealthCheck,
+    OutgoingFile,
+    OutgoingReply,
+    PartedChannel,
+    SendOutcome,
+    TemplateChannel,
+    TemplateVariable,
+)
 from desk.ports.clock import Clock
 from desk.ports.customer_facts import CustomerFact, CustomerFactsChannel, FactSection, KnownCustomer
 from desk.ports.documents import DocumentIndexer
@@ -19,6 +30,7 @@ from desk.ports.inbound import (
     ConfiguredChannel,
     ConsentChannel,
     CredentialStore,
+    DeliveryMark,
     DeliveryReport,
     Feed,
     FetchingChannel,
@@ -29,6 +41,7 @@ from desk.ports.inbound import (
     InboundFile,
     InboundMessage,
     RawMessage,
+    Reaction,
     Sender,
     TriedChannel,
     WatchedChannel,
@@ -90,6 +103,7 @@ from desk.ports.websites import SitemapFacts, WebPageFacts, WebPageReader
 
 __all__ = [
     "NO_INTENT",
+    "ApprovedTemplate",
     "Batch",
     "Calibration",
     "ChangeField",
@@ -111,6 +125,7 @@ __all__ = [
     "CredentialStore",
     "CustomerFact",
     "CustomerFactsChannel",
+    "DeliveryMark",
     "DeliveryReport",
     "DocumentIndexer",
     "EditAnalyser",
@@ -151,8 +166,10 @@ __all__ = [
     "OutgoingChange",
     "OutgoingFile",
     "OutgoingReply",
+    "PartedChannel",
     "Question",
     "RawMessage",
+    "Reaction",
     "ReadAgain",
     "RemoteState",
     "RemoteTicket",
@@ -173,6 +190,8 @@ __all__ = [
     "Span",
     "Storage",
     "StoredHead",
+    "TemplateChannel",
+    "TemplateVariable",
     "TriedChannel",
     "Vectors",
     "WatchedChannel",

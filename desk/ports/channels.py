@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 from uuid import UUID
 
 
@@ -29,6 +29,8 @@ class OutgoingFile:
     """What the bytes say it is."""
     sha256: str
     content: bytes = field(repr=False)
+    address: str = field(default="", repr=False)
+    """Where whoever is told it may fetch the file for some hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,10 @@ class OutgoingReply:
     """What the desk makes of the ticket with this reply, for systems that keep a status of their own."""
     known_keys: frozenset[str] = frozenset()
     """Of the replies in this ticket that the desk knows already under the other system's names: none is this one."""
+    part: int = 0
+    """Of a reply that goes out as several messages: which one this is, from 0."""
+    webhook_address: str = ""
+    """Where the other side may say what has become of it; "" on channels that are not called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +95,52 @@ class Channel(Protocol):
 
     async def check(self, connection: ConnectionDetails) -> tuple[HealthCheck, ...]:
         """Try the other side step by step without sending or changing anything. Never raises for what it does."""
+        ...
+
+
+@runtime_checkable
+class PartedChannel(Channel, Protocol):
+    """A channel whose messages hold less than a reply may: it is sent as several, each of them once and in order.
+
+    `send` and `reconcile` are asked for one part at a time.
+    """
+
+    def parts(self, reply: OutgoingReply) -> tuple[OutgoingReply, ...]:
+        """At least one, with `part` set and only its own text or file. Pure: the same reply is always cut alike."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateVariable:
+    name: str
+    example: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedTemplate:
+    """A message that the other side has looked at, or will."""
+
+    key: str
+    """The channel's own name of it, unique in its connection."""
+    name: str
+    language: str
+    category: str
+    status: str
+    """In lower case; only `approved` can be sent."""
+    body: str
+    """With `{{name}}` where a variable goes."""
+    variables: tuple[TemplateVariable, ...] = ()
+    hindrance: str = ""
+    """Why the desk cannot fill it in, such as a picture in its head; "" when it can."""
+
+
+@runtime_checkable
+class TemplateChannel(Channel, Protocol):
+    """A channel on which conversations may be begun, or taken up again, by approved templates only.
+
+    A delivery of one has `template` in its recipient: `key`, `name`, `language` and `variables` by name.
+    """
+
+    async def templates(self, connection: ConnectionDetails) -> tuple[ApprovedTemplate, ...]:
+        """All there are now, whatever their status. Raises ChannelError."""
         ...

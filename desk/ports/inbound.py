@@ -37,6 +37,8 @@ class Sender:
     external_id: str = ""
     """The person's id in the other system: a number, a client id."""
     name: str = ""
+    also: tuple[str, ...] = ()
+    """Further ids of the same person over there."""
     verified: bool | None = None
     """True: proved to be this person. False: proved not to be. None: an address alone, which anybody can write."""
 
@@ -95,6 +97,10 @@ class InboundMessage:
     """Something newer follows in the same ticket: kept for its thread, and no draft is asked for."""
     remote: RemoteTicket | None = None
     """Where the other system keeps tickets: the one this belongs to."""
+    joins_newest: bool = False
+    """On channels that know no threads: it goes on with the sender's newest conversation that is not over."""
+    consent: Literal["", "stop", "start"] = ""
+    """A word by which people stop, or allow again, whatever the channel sends them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,31 @@ class DeliveryReport:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryMark:
+    """How far a part of a reply has come over there. It may come late, twice, and before the call that sent it was
+    answered."""
+
+    provider_id: str
+    mark: Literal["accepted", "sent", "delivered", "read", "failed"]
+    part: tuple[UUID, int] | None = None
+    """Delivery and position, where the other side hands back what it was given with the part."""
+    detail: str = ""
+    """Of a failure: why, for people."""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """A sign put to a message, such as a thumb."""
+
+    key: str
+    """The other side's id of the message."""
+    sender: str
+    sign: str
+    """"" takes it back."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """Nothing to do, for a reason that is kept with the raw message."""
 
@@ -119,7 +150,7 @@ class Ignored:
     """The channel's own id of the message: tells a test message that has come back."""
 
 
-Inbound = InboundMessage | DeliveryReport | RemoteState | ReadAgain | Ignored
+Inbound = InboundMessage | DeliveryReport | DeliveryMark | Reaction | RemoteState | ReadAgain | Ignored
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +257,7 @@ __all__ = [
     "ConfiguredChannel",
     "ConsentChannel",
     "CredentialStore",
+    "DeliveryMark",
     "DeliveryReport",
     "Feed",
     "FetchingChannel",
@@ -236,6 +268,7 @@ __all__ = [
     "InboundFile",
     "InboundMessage",
     "RawMessage",
+    "Reaction",
     "Sender",
     "TriedChannel",
     "WatchedChannel",

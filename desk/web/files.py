@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Controller, Request, Response, get, put
+from litestar import Controller, Request, Response, get, head, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
@@ -49,6 +49,19 @@ class FileController(Controller):
             "Content-Length": str(found.size),
         }
         return Stream(installation.storage.stream(grant.key), media_type=grant.content_type, headers=headers)
+
+    @head("/")
+    async def look(self, token: FromPath[str], installation: NamedDependency[Installation]) -> Response[None]:
+        """What `download` would say of the file; other systems ask before they fetch."""
+        grant = installation.files.read_download(token)
+        found = await installation.storage.head(grant.key)
+        if found is None:
+            msg = "the file is no longer there"
+            raise NotFoundError(msg)
+        headers = {**_ANY_PAGE, **FILE_HEADERS, "Content-Disposition": grant.disposition}
+        return Response(
+            None, media_type=grant.content_type, headers={**headers, "Content-Length": str(found.size)}, status_code=200
+        )
 
     @put("/", status_code=204)
     async def upload(
