@@ -15,6 +15,11 @@ from desk.db.unit_of_work import Database
 from tests.database import ENCRYPTION_KEY, TestServer, server_of_this_run
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares a running desk takes minutes and cannot be split, so it does not wait for the end."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
 @pytest.fixture(autouse=True)
 def encryption_key() -> None:
     """The key ring belongs to the process, so a test that changed it must not leave it so for the next one."""
