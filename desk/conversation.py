@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from desk.db.gathering import put
 from desk.db.leases import Claim, LostLeaseError, database_time, hold
 from desk.errors import NotFoundError
 from desk.greetings import is_only_greeting
@@ -51,8 +52,7 @@ async def add_customer_message(
     session: AsyncSession, ticket: Ticket, body: str, *, external_id: str | None, name: str
 ) -> Message:
     """Append what the customer wrote and put the ticket back into the queue."""
-    message = await append_message(session, ticket, "customer", body, name=name)
-    message.external_id = external_id
+    message = await append_message(session, ticket, "customer", body, name=name, external_id=external_id)
     ticket.last_inbound_seq = message.seq
     ticket.waiting_since = ticket.waiting_since or message.sent_at
     if ticket.status != "open":
@@ -62,17 +62,26 @@ async def add_customer_message(
     return message
 
 
-async def append_message(session: AsyncSession, ticket: Ticket, author: str, body: str, *, name: str) -> Message:
+async def append_message(
+    session: AsyncSession, ticket: Ticket, author: str, body: str, *, name: str, external_id: str | None = None
+) -> Message:
     """The ticket must be locked or new: sequence numbers have no gaps and no doubles."""
     ticket.last_seq += 1
     now = await database_time(session)
     message = Message(
-        id=uuid7(), ticket_id=ticket.id, seq=ticket.last_seq, author=author, body=body, sent_at=now, author_name=name
+        id=uuid7(),
+        ticket_id=ticket.id,
+        seq=ticket.last_seq,
+        author=author,
+        body=body,
+        sent_at=now,
+        author_name=name,
+        external_id=external_id,
     )
     if author != "note":
         ticket.last_message_at = now
     session.add(message)
-    await session.flush()
+    await put(session)
     return message
 
 

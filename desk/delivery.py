@@ -34,6 +34,7 @@ from desk.reachability import hindrance
 from desk.tickets.changes import reopen
 
 MOST_ATTEMPTS = 8
+SHOWN = "shown in the conversation"
 LONGEST_WAIT_SECONDS = 3600.0
 
 
@@ -143,6 +144,21 @@ async def _known_replies(session: AsyncSession, delivery: Delivery) -> frozenset
         select(Message.external_id).where(Message.ticket_id == delivery.ticket_id, Message.author == "agent")
     )
     return frozenset(key for key in (*sent.scalars(), *written.scalars()) if key)
+
+
+async def show_at_once(session: AsyncSession, delivery: Delivery, draft: Draft, ticket: Ticket) -> None:
+    """Deliver a machine's reply on a live channel in the transaction that lets it out.
+
+    There the thread is what the customer looks at, so nobody has to be called and nothing can be lost in between.
+    Ticket and draft must be locked or new, and the guards looked at.
+    """
+    delivery.state, delivery.detail, delivery.provider_id = "sent", SHOWN, str(delivery.id)
+    delivery.sent_at = await database_time(session)
+    finish(delivery)
+    message = await append_message(session, ticket, "machine", delivery.body, name=delivery.approved_by)
+    message.delivery_id = delivery.id
+    draft.state = "sent"
+    events.record(session, ticket.id, "reply_sent", delivery=str(delivery.id), detail=SHOWN)
 
 
 async def _stop_reason(session: AsyncSession, delivery: Delivery, ticket: Ticket) -> str | None:

@@ -20,7 +20,9 @@ from desk import events
 from desk.accounts.identity import Actor
 from desk.attachments.threads import attach_to_message
 from desk.conversation import add_customer_message, append_message, lock_ticket
+from desk.db.gathering import put
 from desk.db.leases import database_time
+from desk.db.tenancy import session_scope
 from desk.db.unit_of_work import Database, announce
 from desk.drafting.requests import request_draft
 from desk.errors import InvalidInputError
@@ -132,7 +134,13 @@ async def rest_connection(session: AsyncSession) -> Connection:
 
 
 async def open_ticket(
-    session: AsyncSession, connection: Connection, customer: Customer, *, subject: str, department: str | None
+    session: AsyncSession,
+    connection: Connection,
+    customer: Customer,
+    *,
+    subject: str,
+    department: str | None,
+    ticket_id: UUID | None = None,
 ) -> Ticket:
     """A new ticket with the tenant's next number, without a message yet."""
     counted = await session.execute(
@@ -141,7 +149,8 @@ async def open_ticket(
         .returning(TenantSettings.next_ticket_number)
     )
     ticket = Ticket(
-        id=uuid7(),
+        id=ticket_id or uuid7(),
+        tenant_id=connection.tenant_id,
         number=counted.scalar_one() - 1,
         subject=subject,
         channel=connection.channel,
@@ -152,10 +161,15 @@ async def open_ticket(
         last_seq=0,
         last_inbound_seq=0,
         status="open",
+        priority="normal",
         tags=[],
+        signals={},
+        summary="",
+        summary_through_seq=0,
+        is_spam=False,
     )
     session.add(ticket)
-    await session.flush()
+    await put(session)
     return ticket
 
 
@@ -176,16 +190,14 @@ async def take_in(
 ) -> UUID | None:
     """Insert the inbox row; None when this external id was taken in before (waits for a concurrent one)."""
     _check_external_id(payload.external_id)
-    tenant_id = (await session.get_one(Connection, connection_id)).tenant_id
     inserted = await session.execute(
         insert(InboxEntry)
         .values(
             id=uuid7(),
-            tenant_id=tenant_id,
+            tenant_id=session_scope(session.sync_session).tenant_id,
             connection_id=connection_id,
             external_id=external_id,
-            # Escaped, so that even what PostgreSQL's text could not hold is kept as it came.
-            raw=json.dumps(asdict(payload), default=str).encode(),
+            raw=_raw(payload),
             state="received",
         )
         .on_conflict_do_nothing(constraint="uq_inbox_external_id")
@@ -199,6 +211,27 @@ def _check_external_id(value: str | None) -> None:
     if value is not None and len(value) > LONGEST_EXTERNAL_ID:
         msg = f"external ids and addresses have at most {LONGEST_EXTERNAL_ID} characters"
         raise InvalidInputError(msg)
+
+
+def keep_raw(session: AsyncSession, ticket: Ticket, message: Message, payload: NewMessage) -> None:
+    """The inbox row of a message whose key is its own id, so that it cannot have come before."""
+    _check_external_id(payload.external_id)
+    session.add(
+        InboxEntry(
+            id=uuid7(),
+            connection_id=ticket.connection_id,
+            external_id=f"message:{message.id}",
+            raw=_raw(payload),
+            state="processed",
+            ticket_id=ticket.id,
+            message_id=message.id,
+        )
+    )
+
+
+def _raw(payload: NewTicket | NewMessage) -> bytes:
+    """Escaped, so that even what PostgreSQL's text could not hold is kept as it came."""
+    return json.dumps(asdict(payload), default=str).encode()
 
 
 async def processed(session: AsyncSession, entry_id: UUID, ticket_id: UUID, message_id: UUID) -> None:
@@ -237,7 +270,7 @@ async def find_or_create_customer(session: AsyncSession, connection_id: UUID, de
         id=uuid7(), name=clean_line(details.name or ""), email=clean_line(details.email) if details.email else None
     )
     session.add(customer)
-    await session.flush()
+    await (session.flush() if identities else put(session))
     if identities and not await _know_by(session, customer, identities):
         await session.delete(customer)
         await session.flush()

@@ -20,6 +20,7 @@ from desk import events
 from desk.accounts.identity import Actor
 from desk.attachments.threads import freeze, release
 from desk.conversation import customer_words, lock_ticket
+from desk.db.gathering import put
 from desk.db.leases import database_time, due_in, finish
 from desk.db.unit_of_work import Database, announce, wake
 from desk.drafting.requests import request_draft, restore_set_aside, retire_current
@@ -131,7 +132,9 @@ async def _being_answered(session: AsyncSession, ticket: Ticket) -> bool:
 
 async def is_answered(session: AsyncSession, ticket: Ticket) -> bool:
     """Whether a person has replied to the newest customer message, or the machine was ever about to: then nothing
-    goes out by machine any more. The ticket must be locked."""
+    goes out by machine any more. The ticket must be locked or new."""
+    if ticket in session.new:
+        return False
     return await _has_reply(session, ticket, Delivery.is_automatic | Delivery.state.not_in(("cancelled", "failed")))
 
 
@@ -236,7 +239,7 @@ async def _reopen(session: AsyncSession, ticket: Ticket, delivery: Delivery) -> 
         draft.state = "stale"
 
 
-async def queue_delivery(
+async def queue_delivery(  # noqa: PLR0913 - keyword only, one for each thing the callers decide
     session: AsyncSession,
     ticket: Ticket,
     body: str,
@@ -246,14 +249,18 @@ async def queue_delivery(
     undo_seconds: float,
     resolve: bool,
     template: Mapping[str, Any] | None = None,
+    recipient: dict[str, Any] | None = None,
+    wakes: bool = True,
 ) -> Delivery:
     """Write the outbox row. Recipient and channel are frozen here, from what came in (design section 3).
 
     Without an actor it is sent by machine: at most one for each customer message. A reply by a person settles an
-    escalation, whether or not it resolves the ticket.
+    escalation, whether or not it resolves the ticket. `recipient`: where the caller has what came in at hand; `wakes`
+    is False where the caller delivers it.
     """
     now = await database_time(session)
-    recipient = await _recipient(session, ticket)
+    if recipient is None:
+        recipient = await _recipient(session, ticket)
     if template is not None:
         recipient = {**recipient, TEMPLATE: dict(template)}
     if actor is not None:
@@ -276,12 +283,13 @@ async def queue_delivery(
     )
     await due_in(session, delivery, undo_seconds)
     session.add(delivery)
-    await session.flush()
+    await put(session)
     ticket.status = "resolved" if resolve else "pending"
     ticket.waiting_since, ticket.level = None, None
     if actor is not None:
         await settle_escalation(session, ticket, actor.label, delivery=str(delivery.id))
-    wake(session, "deliveries")
+    if wakes:
+        wake(session, "deliveries")
     return delivery
 
 

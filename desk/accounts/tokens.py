@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import jwt
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
@@ -104,19 +104,16 @@ class TokenDesk:
             )
 
     async def _identify_key(self, key: str) -> Actor:
-        async with self._database.transaction(NO_TENANT) as session:
-            found = (
-                await session.execute(text("SELECT * FROM desk_find_key(:hash)"), {"hash": _hash(key)})
-            ).one_or_none()
-        if found is None:
+        found = await self._database.look_up("SELECT * FROM desk_known_key(:hash)", hash=_hash(key))
+        if not found:
             msg = "the API key is not valid"
             raise SignInRequiredError(msg)
-        async with self._database.transaction(Scope(found.tenant_id)) as session:
-            row = (await session.execute(select(ApiKey).where(ApiKey.id == found.id))).scalar_one()
-            if row.last_used_at is None or self._clock.now() - row.last_used_at > _LAST_USED_EVERY:
-                await session.execute(update(ApiKey).where(ApiKey.id == found.id).values(last_used_at=func.now()))
-        scopes = frozenset({Permission.SIGNED_IN, *(Permission(scope) for scope in row.scopes)})
-        return Actor(found.tenant_id, "key", f"key:{row.name}", scopes)
+        known = found[0]
+        if known["last_used_at"] is None or self._clock.now() - known["last_used_at"] > _LAST_USED_EVERY:
+            async with self._database.transaction(Scope(known["tenant_id"])) as session:
+                await session.execute(update(ApiKey).where(ApiKey.id == known["id"]).values(last_used_at=func.now()))
+        scopes = frozenset({Permission.SIGNED_IN, *(Permission(scope) for scope in known["scopes"])})
+        return Actor(known["tenant_id"], "key", f"key:{known['name']}", scopes)
 
 
 async def create_key(database: Database, scope: Scope, name: str, scopes: tuple[str, ...] = ()) -> str:

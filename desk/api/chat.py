@@ -13,7 +13,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from desk.accounts.identity import Actor, Permission
 from desk.api.fields import Answer, Asked, Limit, Listed, Offset
-from desk.chat.answering import ChatQuestion, ask
+from desk.chat.answering import ask
 from desk.chat.sessions import (
     SessionView,
     close_session,
@@ -23,6 +23,7 @@ from desk.chat.sessions import (
     new_session,
     public_messages,
 )
+from desk.chat.taking import ChatQuestion
 from desk.installation import Installation
 from desk.models import DraftSource, Message
 from desk.paging import STANDARD_PAGE

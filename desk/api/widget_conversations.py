@@ -78,7 +78,7 @@ class WidgetConversationController(Controller):
             attachments=checked_ids(data.attachments, AttachmentLimits.of(installation.settings)),
         )
         address = hashed_address(installation.settings.secret_key, reception.address(request))
-        taken = await take_message(installation.database, widget, claim, new, address)
+        taken = await take_message(installation, widget, claim, new, address)
         return Response(TakenAnswer(taken.conversation_id, taken.message), status_code=201 if taken.is_new else 200)
 
     @get("/conversations/{conversation_id:uuid}/messages")

@@ -1,61 +1,34 @@
-"""A question in a chat: taken in like any message, answered by the one draft pipeline, waited for a bounded time.
+"""A question in a chat: taken in like any message, answered at once where that can be, else waited for.
 
 The caller gets the reply that went into the conversation, or the news that a person will give it. Nothing is composed
-here: what the chat says is what the ticket holds.
+here: what the chat says is what the ticket holds. Only what may still go out by itself is waited for.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from desk import events
 from desk.accounts.identity import Actor
-from desk.accounts.preferences import load_preferences
 from desk.chat.handover import details_asked_after, is_with_person, tell_who_waits
-from desk.chat.sessions import get_session, live_connection, new_session, public_messages
-from desk.conversation import add_customer_message, lock_ticket
+from desk.chat.sessions import public_messages
+from desk.chat.taking import SHOWN_SOURCES, Asked, ChatQuestion, take_question
+from desk.conversation import lock_ticket
 from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database, announce
-from desk.drafting.requests import request_draft
-from desk.errors import ConflictError
 from desk.installation import Installation
-from desk.intake import (
-    CustomerDetails,
-    NewMessage,
-    find_or_create_customer,
-    message_body,
-    open_ticket,
-    processed,
-    take_in,
-)
-from desk.models import ChatSession, Connection, Customer, Delivery, Draft, DraftSource, Message, Ticket
-from desk.plain_text import excerpt
+from desk.models import Delivery, Draft, DraftSource, Message, Ticket
 
-ANSWER_SECONDS = 8.0
-"""How long somebody is kept waiting, unless the connection's `answer_seconds` says otherwise."""
-LONGEST_TITLE = 80
 LOOK_AGAIN_SECONDS = 1.0
 """The announcement of an answer may be missed; then it is found by looking."""
 SHORT_QUESTION = 30
 RELATED_FAQ = 0.35
-SHOWN_SOURCES = frozenset({"global_kb", "tenant_kb", "faq"})
-"""What may be named outside of the desk; approved answers and corrections come from other customers' tickets."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChatQuestion:
-    message: str
-    session_id: UUID | None = None
-    user_id: str | None = None
-    metadata: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +44,6 @@ class ChatAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    session_id: UUID
-    ticket_id: UUID
-    seq: int
-    answer_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """What has become of a question so far."""
 
@@ -88,106 +53,69 @@ class Outcome:
     """The message only greets, and the visitor was asked what it is about."""
 
 
-def answer_seconds(connection: Connection) -> float:
-    return float(connection.configuration.get("answer_seconds", ANSWER_SECONDS))
-
-
 async def ask(installation: Installation, actor: Actor, question: ChatQuestion) -> ChatAnswer:
     """Raises NotFoundError for an unknown session, ConflictError for a closed one, InvalidInputError."""
-    asked = await take_question(installation.database, actor, question)
+    asked = await take_question(installation.database, installation.drafting, actor, question)
+    said = asked.said
+    if said.reply is not None:
+        return _answered(asked, said.reply, said.draft, said.sources, has_related=True)
+    if said.draft is not None and said.is_anything:
+        return _not_answered(asked, question.message, said.draft, asked_details=said.asked_details, has_related=True)
+    if said.is_anything:
+        has_related = await _has_related_faq(installation, actor, question)
+        return _not_answered(asked, question.message, None, asked_details=said.asked_details, has_related=has_related)
     outcome = await wait_for_answer(installation, actor.scope, asked.ticket_id, asked.seq, asked.answer_seconds)
-    related = await installation.faqs.search(actor.tenant_id, question.message, 1)
-    has_related = bool(related) and related[0].score >= RELATED_FAQ
+    has_related = await _has_related_faq(installation, actor, question)
     async with installation.database.transaction(actor.scope) as session:
         if outcome.reply is None:
-            preferences = await load_preferences(session)
-            confidence = await _confidence(session, asked.ticket_id, asked.seq)
-            if outcome.asked_details:
-                text = preferences.ask_details
-                return ChatAnswer(text, confidence, False, ("provide_details",), asked.session_id, asked.ticket_id, ())
-            text = preferences.handover
-            actions = _actions_without_answer(question.message, has_related_faq=has_related)
-            return ChatAnswer(text, confidence, True, actions, asked.session_id, asked.ticket_id, ())
+            draft = await _draft_for(session, asked.ticket_id, asked.seq)
+            return _not_answered(
+                asked, question.message, draft, asked_details=outcome.asked_details, has_related=has_related
+            )
         draft = await draft_of(session, outcome.reply)
-        confidence = _score(draft)
-        is_sure = draft is None or (draft.confidence or {}).get("level") == "high"
-        actions = ("rate_answer",) if is_sure else ("rate_answer", "contact_support")
-        if has_related and not is_sure:
-            actions = (*actions, "check_faq")
-        return ChatAnswer(
-            answer=outcome.reply.body,
-            confidence=confidence,
-            escalate=False,
-            suggested_actions=actions,
-            session_id=asked.session_id,
-            ticket_id=asked.ticket_id,
-            sources=await shown_sources(session, draft),
-        )
+        sources = await shown_sources(session, draft)
+        return _answered(asked, outcome.reply.body, draft, sources, has_related=has_related)
 
 
-async def take_question(database: Database, actor: Actor, question: ChatQuestion) -> Asked:
-    """The question becomes a message of its session's ticket, committed, with a draft asked for.
-
-    Raises NotFoundError for an unknown session, ConflictError for a closed one, InvalidInputError.
-    """
-    body = message_body(question.message)
-    async with database.transaction(actor.scope) as session:
-        connection = await live_connection(session, "chat")
-        chat = await _session_of(session, connection, question)
-        if chat.ticket_id is None:
-            customer = await find_or_create_customer(session, connection.id, _customer_details(chat))
-            ticket = await open_ticket(session, connection, customer, subject=title_of(body), department=None)
-            chat.ticket_id = ticket.id
-            events.record(session, ticket.id, "ticket_created", actor.label, channel=ticket.channel)
-        else:
-            ticket = await lock_ticket(session, chat.ticket_id)
-            customer = await session.get_one(Customer, ticket.customer_id)
-        message = await add_live_message(session, ticket, customer, body, client_id=None)
-        await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
-    return Asked(chat.id, ticket.id, message.seq, answer_seconds(connection))
+async def _has_related_faq(installation: Installation, actor: Actor, question: ChatQuestion) -> bool:
+    related = await installation.faqs.search(actor.tenant_id, question.message, 1)
+    return bool(related) and related[0].score >= RELATED_FAQ
 
 
-async def _session_of(session: AsyncSession, connection: Connection, question: ChatQuestion) -> ChatSession:
-    if question.session_id is None:
-        chat = new_session(connection, user_id=question.user_id, details=question.metadata or {})
-        session.add(chat)
-        await session.flush()
-        return chat
-    view = await get_session(session, question.session_id)
-    if view.status == "closed":
-        msg = "this session is closed; start a new one by leaving session_id out"
-        raise ConflictError(msg)
-    if question.user_id is not None and view.session.user_id not in {None, question.user_id}:
-        msg = "this session belongs to another user_id"
-        raise ConflictError(msg)
-    if view.session.ticket_id is None and question.user_id is not None:
-        view.session.user_id = question.user_id
-    if question.metadata:
-        view.session.details = {**view.session.details, **question.metadata}
-    return view.session
+def _answered(
+    asked: Asked, body: str, draft: Draft | None, sources: Sequence[DraftSource], *, has_related: bool
+) -> ChatAnswer:
+    is_sure = draft is None or (draft.confidence or {}).get("level") == "high"
+    actions = ("rate_answer",) if is_sure else ("rate_answer", "contact_support")
+    if has_related and not is_sure:
+        actions = (*actions, "check_faq")
+    return ChatAnswer(
+        answer=body,
+        confidence=_score(draft),
+        escalate=False,
+        suggested_actions=actions,
+        session_id=asked.session_id,
+        ticket_id=asked.ticket_id,
+        sources=sources,
+    )
 
 
-def _customer_details(chat: ChatSession) -> CustomerDetails:
-    """Name and address may come in the metadata: the caller is the tenant's own system."""
-    given = {key: value for key in ("email", "name") if isinstance(value := chat.details.get(key), str) and value}
-    return CustomerDetails(external_id=chat.user_id, email=given.get("email"), name=given.get("name"))
-
-
-def title_of(body: str) -> str:
-    return excerpt(body, LONGEST_TITLE)
-
-
-async def add_live_message(
-    session: AsyncSession, ticket: Ticket, customer: Customer, body: str, *, client_id: str | None
-) -> Message:
-    """Append what somebody wrote who waits for the answer, and ask for a draft at once."""
-    message = await add_customer_message(session, ticket, body, external_id=client_id, name=customer.name)
-    entry_id = await take_in(session, ticket.connection_id, f"message:{message.id}", NewMessage(body, client_id))
-    if entry_id is not None:
-        await processed(session, entry_id, ticket.id, message.id)
-    events.record(session, ticket.id, "message_received", seq=message.seq)
-    await request_draft(session, ticket)
-    return message
+def _not_answered(
+    asked: Asked, message: str, draft: Draft | None, *, asked_details: bool, has_related: bool
+) -> ChatAnswer:
+    """A person will answer; or, to who has only greeted, what it is about."""
+    words = asked.preferences
+    return ChatAnswer(
+        answer=words.ask_details if asked_details else words.handover,
+        confidence=_score(draft),
+        escalate=not asked_details,
+        suggested_actions=("provide_details",)
+        if asked_details
+        else _actions_without_answer(message, has_related_faq=has_related),
+        session_id=asked.session_id,
+        ticket_id=asked.ticket_id,
+        sources=(),
+    )
 
 
 async def wait_for_answer(
@@ -250,11 +178,11 @@ async def shown_sources(session: AsyncSession, draft: Draft | None) -> Sequence[
     return found.scalars().all()
 
 
-async def _confidence(session: AsyncSession, ticket_id: UUID, seq: int) -> float:
+async def _draft_for(session: AsyncSession, ticket_id: UUID, seq: int) -> Draft | None:
     found = await session.execute(
         select(Draft).where(Draft.ticket_id == ticket_id, Draft.based_on_seq == seq).order_by(Draft.id.desc()).limit(1)
     )
-    return _score(found.scalar_one_or_none())
+    return found.scalar_one_or_none()
 
 
 def _score(draft: Draft | None) -> float:

@@ -36,6 +36,8 @@ async def is_with_person(session: AsyncSession, ticket: Ticket) -> bool:
     """Whether the conversation is a person's: handed over, assigned, or last answered by one, sent yet or not."""
     if ticket.escalated_at is not None or ticket.assignee_id is not None:
         return True
+    if ticket in session.new:
+        return False
     newest = await session.execute(
         select(Delivery.is_automatic)
         .where(Delivery.ticket_id == ticket.id, Delivery.state.not_in(("cancelled", "failed")))
@@ -72,6 +74,9 @@ async def tell_who_waits(session: AsyncSession, ticket: Ticket, reason: str) -> 
 
 
 async def _only_greets(session: AsyncSession, ticket: Ticket) -> bool:
+    added = (row for row in session.new if isinstance(row, Message) and row.seq == ticket.last_inbound_seq)
+    if (message := next(added, None)) is not None:
+        return is_only_greeting(message.body)
     newest = await session.execute(
         select(Message.body).where(Message.ticket_id == ticket.id, Message.seq == ticket.last_inbound_seq)
     )
@@ -90,6 +95,8 @@ async def details_asked_after(session: AsyncSession, ticket: Ticket) -> tuple[in
 
 
 async def _details_of(session: AsyncSession, ticket: Ticket, kind: str) -> Sequence[dict[str, Any]]:
+    if ticket in session.new:
+        return ()
     found = await session.execute(
         select(TicketEvent.detail)
         .where(TicketEvent.ticket_id == ticket.id, TicketEvent.kind == kind)

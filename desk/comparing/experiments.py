@@ -107,9 +107,19 @@ async def running_experiment(session: AsyncSession) -> Experiment | None:
 
 async def prompt_for(session: AsyncSession, ticket_id: UUID) -> tuple[PromptVersion, UUID | None, Arm | None]:
     """The prompt a draft for this ticket is written with, and the experiment and arm that chose it."""
-    experiment = await running_experiment(session)
-    if experiment is None:
+    found = await session.execute(
+        select(PromptVersion, Experiment)
+        .outerjoin(Experiment, Experiment.state == "running")
+        .where(PromptVersion.is_active)
+        .order_by((PromptVersion.tenant_id == GLOBAL_TENANT_ID).asc())
+        .limit(1)
+    )
+    row = found.one_or_none()
+    if row is None:
         return await active_prompt(session), None, None
+    active, experiment = row
+    if experiment is None:
+        return active, None, None
     arm = arm_of(experiment.id, ticket_id)
     prompt = await get_prompt(session, experiment.prompt_a_id if arm == "a" else experiment.prompt_b_id)
     return prompt, experiment.id, arm

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.elements import ColumnElement
 
-from desk.db.tenancy import NO_TENANT, Scope
+from desk.db.tenancy import BEGUN, NO_TENANT, Scope
 from desk.db.unit_of_work import Database
 from desk.models.base import TenantRow, Work
 
@@ -97,8 +97,10 @@ async def due_in(session: AsyncSession, row: Work, seconds: float) -> None:
 
 
 async def database_time(session: AsyncSession) -> datetime:
-    """The database's clock, which all leases and delays are measured by."""
-    return (await session.execute(func.now().select())).scalar_one()
+    """The database's clock, which all leases and delays are measured by: `now()`, read when the transaction began."""
+    await session.connection()
+    begun: datetime = session.info[BEGUN]
+    return begun
 
 
 async def extend(database: Database, row_type: type[TenantRow], held: Claim, seconds: float) -> None:

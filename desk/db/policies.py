@@ -44,8 +44,7 @@ def policy_statements(app_role: str) -> list[str]:
     for row in tenant_tables():
         statements += _tenant_policies(table_name(row), readable_by_all=row.access == "tenant_and_global")
     statements += _account_policies()
-    for function in _functions():
-        statements += [function]
+    statements += ["DROP FUNCTION IF EXISTS desk_find_key(text)", *_functions()]
     for signature in FUNCTIONS:
         statements += [
             f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC",
@@ -93,7 +92,7 @@ def _policies(table: str, *, select: str, insert: str, update: str, delete: str)
 
 FUNCTIONS = (
     "desk_find_login(text)",
-    "desk_find_key(text)",
+    "desk_known_key(text)",
     "desk_memberships_of(uuid)",
     "desk_tenant_by_slug(text)",
     "desk_all_tenants()",
@@ -122,9 +121,11 @@ def _functions() -> list[str]:
         RETURNS TABLE (id uuid, password_hash text, is_active boolean) {header} STABLE AS $$ BEGIN
           RETURN QUERY SELECT u.id, u.password_hash, u.is_active FROM users u WHERE lower(u.email) = lower(address);
         END $$""",
-        f"""CREATE OR REPLACE FUNCTION desk_find_key(hash text)
-        RETURNS TABLE (id uuid, tenant_id uuid) {header} STABLE AS $$ BEGIN
-          RETURN QUERY SELECT k.id, k.tenant_id FROM api_keys k WHERE k.key_hash = hash AND k.revoked_at IS NULL;
+        f"""CREATE OR REPLACE FUNCTION desk_known_key(hash text)
+        RETURNS TABLE (id uuid, tenant_id uuid, name text, scopes text[], last_used_at timestamptz) {header} STABLE
+        AS $$ BEGIN
+          RETURN QUERY SELECT k.id, k.tenant_id, k.name, k.scopes, k.last_used_at FROM api_keys k
+            WHERE k.key_hash = hash AND k.revoked_at IS NULL;
         END $$""",
         f"""CREATE OR REPLACE FUNCTION desk_memberships_of(person uuid)
         RETURNS TABLE (tenant_id uuid, role text, slug text, name text) {header} STABLE AS $$ BEGIN

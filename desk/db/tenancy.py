@@ -19,6 +19,8 @@ from sqlalchemy.orm.unitofwork import UOWTransaction
 from desk.models.base import GLOBAL_TENANT_ID, TenantRow
 
 SCOPE = "scope"
+BEGUN = "begun"
+"""Session info key: when its transaction began, by the database's clock."""
 UNFILTERED = "without_tenant_filter"
 """Session info key that switches the ORM filter off; only the isolation tests set it."""
 
@@ -53,16 +55,17 @@ def install_tenancy() -> None:
     if not event.contains(Session, "after_begin", _tell_database):
         event.listen(Session, "after_begin", _tell_database)
         event.listen(Session, "do_orm_execute", _filter_by_tenant)
-        event.listen(Session, "before_flush", _guard_writes)
+        event.listen(Session, "before_flush", _guard_flush)
 
 
 def _tell_database(session: Session, _: SessionTransaction, connection: Connection) -> None:
     scope = session_scope(session)
     # Without SQLAlchemy's compiler: it begins every transaction, and would cost more than what PostgreSQL does.
-    connection.exec_driver_sql(
-        "SELECT set_config('app.tenant_id', $1, true), set_config('app.user_id', $2, true)",
+    told = connection.exec_driver_sql(
+        "SELECT now(), set_config('app.tenant_id', $1, true), set_config('app.user_id', $2, true)",
         (str(scope.tenant_id or ""), str(scope.user_id or "")),
     )
+    session.info[BEGUN] = told.scalar_one()
 
 
 def _filter_by_tenant(state: ORMExecuteState) -> Result[Any] | None:
@@ -96,7 +99,12 @@ _READABLE = with_loader_criteria(TenantRow, _readable, include_aliases=True, tra
 _NOBODY = UUID(int=2**128 - 1)
 
 
-def _guard_writes(session: Session, _: UOWTransaction, __: object) -> None:
+def _guard_flush(session: Session, _: UOWTransaction, __: object) -> None:
+    guard_writes(session)
+
+
+def guard_writes(session: Session) -> None:
+    """Give the new rows their tenant. Raises TenantLeakError when one of another tenant would be written."""
     scope = session_scope(session)
     for row in (*session.new, *session.dirty, *session.deleted):
         if not isinstance(row, TenantRow):

@@ -6,22 +6,25 @@ Wake-ups and live announcements asked for inside a transaction happen only when 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import URL, event, text
+from sqlalchemy import URL, RowMapping, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+from desk.db.gathering import GATHERED, write_gathered
 from desk.db.tenancy import SCOPE, Scope, install_tenancy
 
 LIVE_CHANNEL = "desk_live"
+STATEMENTS_KEPT = 500
+"""Prepared statements a connection remembers: a draft alone uses some sixty, and SQLAlchemy's own limit is 100."""
 _WAKE = "wake"
 _RESTED_SECONDS = 0.5
 
@@ -53,23 +56,43 @@ class Database:
             pool_size=pool_size,
             max_overflow=4,
             pool_recycle=1800,
-            connect_args={"server_settings": {"application_name": "draftdesk"}},
+            connect_args={
+                "server_settings": {"application_name": "draftdesk"},
+                "prepared_statement_cache_size": STATEMENTS_KEPT,
+            },
         )
         _ping_after_rest(engine)
         return cls(engine, waker)
 
     @asynccontextmanager
-    async def transaction(self, scope: Scope, **info: Any) -> AsyncGenerator[AsyncSession]:
+    async def transaction(self, scope: Scope, *, gathered: bool = False, **info: Any) -> AsyncGenerator[AsyncSession]:
         """A new session for `scope`; commits at the end, rolls back on any exception.
 
         Rows stay readable after the commit. What `wake` and `announce` asked for happens with the commit.
+        `gathered`: new rows are written at the end (`desk.db.gathering`).
         """
-        session = AsyncSession(self.engine, expire_on_commit=False, info={SCOPE: scope, _WAKE: set[str](), **info})
+        session = AsyncSession(
+            self.engine,
+            autoflush=not gathered,
+            expire_on_commit=False,
+            info={SCOPE: scope, _WAKE: set[str](), GATHERED: gathered, **info},
+        )
         async with session, session.begin():
             yield session
+            if gathered:
+                await write_gathered(session)
         kinds: set[str] = session.info[_WAKE]
         if kinds:
             await self.waker.wake(frozenset(kinds))
+
+    async def look_up(self, function: str, **arguments: Any) -> Sequence[RowMapping]:
+        """What one of the database's own functions (`desk.db.policies`) finds for who has no tenant yet: a single
+        statement, so it needs no transaction around it."""
+        async with self.engine.connect() as connection:
+            found = await (await connection.execution_options(isolation_level="AUTOCOMMIT")).execute(
+                text(function), arguments
+            )
+            return found.mappings().all()
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from sqlalchemy import ColumnElement, func, literal, select, update
 
 from desk.accounts.identity import Actor, Permission
-from desk.chat.answering import ChatQuestion, take_question
+from desk.chat.taking import ChatQuestion, take_question
 from desk.db.leases import Claim
 from desk.db.policies import table_name
 from desk.db.tenancy import Scope
@@ -132,7 +132,7 @@ class StoryDesk:
             ticket_id = (await session.execute(asked)).scalar_one_or_none()
         if ticket_id is None:
             question = ChatQuestion(told.question, None, asker, {"name": told.name, "email": told.email})
-            ticket_id = (await take_question(self._database, self._intake, question)).ticket_id
+            ticket_id = (await take_question(self._database, self._drafting, self._intake, question)).ticket_id
         await self._write_draft(ticket_id)
         await self._finish_replies(ticket_id, "sent")
         if told.status is not None:

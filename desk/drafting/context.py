@@ -112,6 +112,54 @@ async def load_context(session: AsyncSession, draft: Draft, thread: Sequence[Sai
     )
 
 
+@dataclass(frozen=True, slots=True)
+class QuestionAsked:
+    """A message of a live conversation that is not taken in yet."""
+
+    tenant_id: UUID
+    ticket_id: UUID
+    draft_id: UUID
+    channel: str
+    customer_id: UUID
+    customer_name: str
+    customer_email: str
+    body: str
+    asked_at: datetime
+
+
+def context_of_question(
+    asked: QuestionAsked, ticket: Ticket | None, thread: Sequence[SaidMessage], intent: str
+) -> DraftContext | None:
+    """As `load_context` would give it once the message is the newest, but for the customer's other tickets.
+
+    `thread`: what `read_thread` gave, empty where `ticket` is None. None where more would have to be read.
+    """
+    seq = thread[-1].seq + 1 if thread else 1
+    known = [*thread, SaidMessage(seq, "customer", asked.body, asked.asked_at)]
+    question = asked.body.strip() if ticket is None else _question(ticket, known, seq)
+    if not question:
+        return None
+    return DraftContext(
+        tenant_id=asked.tenant_id,
+        ticket_id=asked.ticket_id,
+        draft_id=asked.draft_id,
+        based_on_seq=seq,
+        subject="",
+        department=(ticket.department or "") if ticket is not None else "",
+        channel=asked.channel,
+        customer_id=asked.customer_id,
+        customer_name=asked.customer_name,
+        customer_email=asked.customer_email,
+        question=question,
+        messages=tuple(ThreadMessage(one.author, one.body, one.sent_at) for one in known[-LAST_MESSAGES:]),
+        summary=ticket.summary if ticket is not None else "",
+        earlier_tickets=(),
+        instruction="",
+        tone="",
+        intent=intent,
+    )
+
+
 def _question(ticket: Ticket, known: Sequence[SaidMessage], through_seq: int) -> str:
     """The customer's words since the last reply; "" where that reply may have been before what is known."""
     replies = [at for at, one in enumerate(known) if one.author in {"agent", "machine"} and one.seq < through_seq]

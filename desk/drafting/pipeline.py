@@ -11,12 +11,9 @@ from dataclasses import replace
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk import events
-from desk.accounts.preferences import load_preferences
-from desk.chat.handover import is_with_person, tell_who_waits
+from desk.chat.handover import tell_who_waits
 from desk.comparing.experiments import prompt_for
 from desk.conversation import LIVE_CHANNELS, hold_with_ticket
 from desk.db.leases import Claim, LostLeaseError, due_in, finish
@@ -29,19 +26,17 @@ from desk.drafting.local_writer import write_locally
 from desk.drafting.model_writer import write_with_model
 from desk.drafting.prompt_text import render_turns
 from desk.drafting.prompts import text_of
-from desk.drafting.record import decision_record, draft_sources, fill_draft, model_calls, ticket_facts
+from desk.drafting.record import model_calls, ticket_facts
+from desk.drafting.saving import save_finished
 from desk.drafting.signature import with_signature
 from desk.drafting.summary import renew_summary
 from desk.drafting.written import WrittenDraft
 from desk.errors import ModelUnavailableError, NoEvidenceError
-from desk.escalation import escalate
-from desk.intents import set_intent
-from desk.models import Decision, Draft, TenantSettings, Ticket
+from desk.models import Draft
 from desk.policy.certification import drawn_for_review
-from desk.policy.decide import decide, leave_to_person
-from desk.policy.loops import why_not_answered_by_machine
+from desk.policy.decide import decide
 from desk.policy.presentation import Presentation, presentation_of
-from desk.policy.rules import channel_rules
+from desk.policy.rules import rules_and_preferences
 from desk.ports import (
     Calibration,
     ChatModel,
@@ -55,7 +50,6 @@ from desk.ports import (
     Question,
     Retriever,
 )
-from desk.review import is_answered, queue_delivery
 
 MOST_ATTEMPTS = 3
 RETRY_SECONDS = 20.0
@@ -119,18 +113,24 @@ class DraftingDesk:
             renew_summary(ticket, thread)
             context = await load_context(session, draft, thread)
             prompt, experiment_id, arm = await prompt_for(session, ticket.id)
+            rules, preferences = await rules_and_preferences(session, ticket.channel, ticket.id)
             inputs = DraftingInputs(
-                preferences=await load_preferences(session),
+                preferences=preferences,
                 prompt=text_of(prompt),
                 prompt_id=prompt.id,
-                rules=await channel_rules(session, ticket),
+                rules=rules,
                 experiment_id=experiment_id,
                 arm=arm,
             )
         return context, inputs
 
-    async def compose(self, context: DraftContext, inputs: DraftingInputs) -> FinishedDraft:
-        """Retrieve, write, check, score and decide; stores nothing. Raises ModelUnavailableError."""
+    async def compose(
+        self, context: DraftContext, inputs: DraftingInputs, faq: FaqMatch | None = None
+    ) -> FinishedDraft:
+        """Retrieve, write, check, score and decide; stores nothing. Raises ModelUnavailableError.
+
+        `faq`: as `matching_faq` has found it already.
+        """
         started = time.perf_counter()
         evidence = await self._retriever.gather(
             Question(
@@ -142,7 +142,7 @@ class DraftingDesk:
                 intent=context.intent,
             )
         )
-        faq = await self._matching_faq(context, evidence.index_sequence)
+        faq = faq or await self.matching_faq(context, evidence.index_sequence)
         if faq is not None:
             evidence = with_faq(evidence, faq)
         retrieved = time.perf_counter()
@@ -186,7 +186,8 @@ class DraftingDesk:
             written, evidence, confidence, shown, checks, policy, turns, features, timings, faq, blind_review
         )
 
-    async def _matching_faq(self, context: DraftContext, reached: int) -> FaqMatch | None:
+    async def matching_faq(self, context: DraftContext, reached: int) -> FaqMatch | None:
+        """The published FAQ that the question asks for; `reached`: a point of the index log it must know."""
         if not may_answer(context):
             return None
         match = await self._faqs.answer_for(context.tenant_id, context.subject, context.question, reached=reached)
@@ -252,63 +253,14 @@ class DraftingDesk:
 
     async def _save(self, held: Claim, context: DraftContext, inputs: DraftingInputs, finished: FinishedDraft) -> None:
         try:
-            async with self._database.transaction(held.scope) as session:
+            async with self._database.transaction(held.scope, gathered=True) as session:
                 draft, ticket = await hold_with_ticket(session, Draft, held)
                 if draft.state != "writing" or draft.based_on_seq != ticket.last_inbound_seq:
                     return
-                is_live = ticket.channel in LIVE_CHANNELS
-                if is_live and await is_with_person(session, ticket):
-                    finished = replace(finished, policy=leave_to_person(finished.policy))
-                if finished.policy.decision == "send" and (why := await _not_by_machine(session, ticket)):
-                    finished = replace(finished, policy=leave_to_person(finished.policy, why))
-                fill_draft(draft, inputs, finished)
-                ticket.level = finished.confidence.level
-                # Somebody may have said meanwhile what it is about; a guess never replaces that.
-                ticket.intent = await set_intent(session, ticket.id) or finished.evidence.intent.label
-                session.add_all(draft_sources(draft, finished.evidence, finished.written))
-                session.add_all(model_calls(draft.id, finished.written.attempts))
-                session.add(Decision(draft_id=draft.id, record=decision_record(context, inputs, finished)))
-                is_told = is_live and finished.policy.decision != "send" and await self._tell(session, ticket, finished)
-                if finished.policy.escalate is not None and not is_told:
-                    await escalate(session, ticket, finished.policy.escalate, "desk")
-                events.record(
-                    session,
-                    ticket.id,
-                    "draft_ready",
-                    draft=str(draft.id),
-                    score=round(finished.confidence.score, 1),
-                    decision=finished.policy.decision,
-                    reasons=list(finished.policy.reasons),
-                )
-                if finished.policy.decision == "send":
-                    await self._send(session, draft, ticket, inputs, finished)
+                await save_finished(session, draft, ticket, context, inputs, finished)
                 await announce(session, ticket.tenant_id, "draft", ticket=ticket.id, draft=draft.id)
         except LostLeaseError:
             _log.info("draft_dropped", draft=str(held.row_id), reason="the lease was taken over")
-
-    async def _tell(self, session: AsyncSession, ticket: Ticket, finished: FinishedDraft) -> bool:
-        """Tell whoever waits for an answer that a person will give it; False when nobody waits or was told before."""
-        return ticket.waiting_since is not None and await tell_who_waits(session, ticket, finished.policy.reasons[0])
-
-    async def _send(
-        self, session: AsyncSession, draft: Draft, ticket: Ticket, inputs: DraftingInputs, finished: FinishedDraft
-    ) -> None:
-        """To somebody who waits, an answer that is not surely right goes with the tenant's offer of a person."""
-        offers_person = ticket.channel in LIVE_CHANNELS and finished.confidence.level != "high"
-        disclaimer = inputs.preferences.disclaimer.strip() if offers_person else ""
-        delivery = await queue_delivery(
-            session,
-            ticket,
-            f"{draft.body}\n\n{disclaimer}" if disclaimer else draft.body,
-            draft=draft,
-            actor=None,
-            undo_seconds=inputs.rules.delay_seconds,
-            resolve=False,
-        )
-        draft.state = "approved"
-        delivery.certificate_id = finished.policy.certificate
-        if delivery.certificate_id is not None and draft.blind_review:
-            delivery.judgement = "asked"  # where people wait it is looked at afterwards
 
     async def _record_failure(self, held: Claim, reason: str, attempts: tuple[ModelAttempt, ...]) -> None:
         """Try again soon when a model may come back; after that say plainly that there is no draft."""
@@ -354,18 +306,3 @@ class _NoModels:
 
     async def close(self) -> None:
         """Nothing is open."""
-
-
-async def _not_by_machine(session: AsyncSession, ticket: Ticket) -> str | None:
-    """Why what the policy let out must wait for a person after all, looked up where others cannot change it."""
-    if await is_answered(session, ticket):
-        return "answered"
-    if ticket.escalated_at is not None:
-        return "with_person"
-    await session.execute(select(TenantSettings.id).with_for_update())
-    if (why := await why_not_answered_by_machine(session, ticket)) is not None:
-        return why
-    rules = await channel_rules(session, ticket)
-    if rules.sent_today >= rules.daily_cap:
-        return "daily_cap"
-    return "ticket_cap" if rules.sent_on_ticket >= rules.ticket_cap else None

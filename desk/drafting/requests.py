@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import case, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from desk.db.gathering import put
 from desk.db.leases import due_in
 from desk.db.unit_of_work import wake
 from desk.models import Draft, Ticket
@@ -18,34 +22,38 @@ async def request_draft(
 ) -> Draft:
     """A new draft for the newest customer message. The one before it becomes `stale`, or `superseded` when it
     answered the same message. The ticket must be locked by the caller."""
-    await retire_current(session, ticket)
-    draft = Draft(
-        id=uuid7(),
-        ticket_id=ticket.id,
-        state="writing",
-        based_on_seq=ticket.last_inbound_seq,
-        instruction=instruction,
-        tone=tone,
-    )
+    draft = await begin_draft(session, ticket, uuid7())
+    draft.instruction, draft.tone = instruction, tone
     await due_in(session, draft, delay_seconds)
-    ticket.level = None
     session.add(draft)
-    await session.flush()
+    await put(session)
     wake(session, "drafts")
     return draft
 
 
+async def begin_draft(session: AsyncSession, ticket: Ticket, draft_id: UUID) -> Draft:
+    """A draft in the place of the current one, for the caller to write or to make due. The ticket must be locked."""
+    if ticket not in session.new:
+        await retire_current(session, ticket)
+    ticket.level = None
+    return Draft(
+        id=draft_id, ticket_id=ticket.id, state="writing", based_on_seq=ticket.last_inbound_seq, usd=Decimal(0)
+    )
+
+
 async def retire_current(session: AsyncSession, ticket: Ticket) -> None:
     """End the current draft: it was written for an older state of the conversation, or a newer one replaces it."""
-    for state, matches in (
-        ("stale", Draft.based_on_seq < ticket.last_inbound_seq),
-        ("superseded", Draft.based_on_seq >= ticket.last_inbound_seq),
-    ):
-        await session.execute(
-            update(Draft)
-            .where(Draft.ticket_id == ticket.id, Draft.state.in_(CURRENT), matches)
-            .values(state=state, due_at=None, lease_until=None, fence=Draft.fence + 1)
+    outdated = Draft.based_on_seq < ticket.last_inbound_seq
+    await session.execute(
+        update(Draft)
+        .where(Draft.ticket_id == ticket.id, Draft.state.in_(CURRENT))
+        .values(
+            state=case((outdated, "stale"), else_="superseded"),
+            due_at=None,
+            lease_until=None,
+            fence=Draft.fence + 1,
         )
+    )
 
 
 async def leave_stale(session: AsyncSession, ticket: Ticket) -> None:

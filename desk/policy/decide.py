@@ -164,6 +164,20 @@ def decide(  # noqa: PLR0913 - keyword only: everything the decision looks at
     )
 
 
+def why_never_sent(customer_words: str, rules: ChannelRules, escalation: EscalationRules) -> str | None:
+    """Why no reply that is written for these words can go out by itself, whatever it will say; None where one might.
+
+    A reason code as `decide` would give it. FAQ answers are not written, and have a switch of their own.
+    """
+    if escalating_keyword(customer_words, escalation.keywords) is not None:
+        return "keyword"
+    if rules.mode == "off":
+        return "policy_off"
+    if rules.mode == "certified" and not rules.certificates:
+        return "not_certified"
+    return next(iter(_limits(rules)), None)
+
+
 def leave_to_person(decided: PolicyDecision, why: str = "with_person") -> PolicyDecision:
     """The same, but never sent by machine."""
     return replace(

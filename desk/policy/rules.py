@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal, cast
+from uuid import UUID
 
 from msgspec import UNSET, UnsetType
 from sqlalchemy import ColumnElement, func, literal, select, update
@@ -12,13 +13,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from desk.accounts.preferences import load_preferences
+from desk.accounts.preferences import Preferences, read_preferences
 from desk.db.tenancy import session_scope
 from desk.db.unit_of_work import announce
 from desk.errors import InvalidInputError
-from desk.models import ChannelPolicy, Delivery, SendingCertificate, TenantSettings, Ticket
+from desk.models import ChannelPolicy, Connection, Delivery, SendingCertificate, TenantSettings, Ticket
 from desk.policy.decide import FAQ_CHANNELS, ChannelRules, HeldCertificate
-from desk.policy.groups import Grouping
 from desk.policy.quiet import QuietHours, checked, is_quiet, quiet_hours
 
 MODES = ("off", "threshold", "certified")
@@ -28,34 +28,38 @@ LIVE_DELAY_SECONDS = 0
 
 async def channel_rules(session: AsyncSession, ticket: Ticket) -> ChannelRules:
     """The policy of the ticket's channel; a channel without one sends nothing by itself but, on some, FAQ answers."""
-    sent = _AUTOMATIC.where(Delivery.ticket_id == ticket.id).scalar_subquery()
-    return await _rules(session, ticket.channel, sent)
+    return (await rules_and_preferences(session, ticket.channel, ticket.id))[0]
 
 
 async def rules_of_new_ticket(session: AsyncSession, channel: str) -> ChannelRules:
     """As `channel_rules`, for a ticket on which nothing has been sent yet."""
-    return await _rules(session, channel, literal(0))
+    return (await rules_and_preferences(session, channel, None))[0]
 
 
-_AUTOMATIC = select(func.count(Delivery.id)).where(Delivery.is_automatic, Delivery.state != "cancelled")
+_AUTOMATIC = (Delivery.is_automatic, Delivery.state != "cancelled")
 _DAY = timedelta(days=1)
+_COUNTED = 100
+"""Replies of a day that are counted where no policy says how many there may be."""
 
 
-async def _rules(session: AsyncSession, channel: str, sent_on_ticket: ColumnElement[int]) -> ChannelRules:
-    found = await session.execute(select(ChannelPolicy).where(ChannelPolicy.channel == channel))
-    policy = found.scalar_one_or_none()
-    today = _AUTOMATIC.join(Ticket, Ticket.id == Delivery.ticket_id).where(
-        Delivery.created_at > func.now() - _DAY, Ticket.channel == channel
-    )
-    state = await session.execute(
+async def rules_and_preferences(
+    session: AsyncSession, channel: str, ticket_id: UUID | None
+) -> tuple[ChannelRules, Preferences]:
+    """All that decides on a channel, by one statement; `ticket_id` None where nothing has been sent yet."""
+    found = await session.execute(
         select(
+            ChannelPolicy,
+            TenantSettings.preferences,
             TenantSettings.sending_stopped,
-            func.now().label("now"),
-            today.scalar_subquery().label("today"),
-            sent_on_ticket.label("on_ticket"),
+            func.now(),
+            _sent_today(channel),
+            literal(0) if ticket_id is None else _sent_on(ticket_id),
         )
+        .select_from(TenantSettings)
+        .outerjoin(ChannelPolicy, ChannelPolicy.channel == channel)
     )
-    stopped, now, sent_today, on_ticket = state.one()
+    policy, document, stopped, now, sent_today, on_ticket = found.one()
+    preferences = read_preferences(document or {})
     rules = ChannelRules(
         faq_send=channel in FAQ_CHANNELS,
         delay_seconds=LIVE_DELAY_SECONDS,
@@ -64,12 +68,12 @@ async def _rules(session: AsyncSession, channel: str, sent_on_ticket: ColumnElem
         stopped=stopped,
     )
     if policy is None:
-        return rules
-    grouping, certificates = await _certificates(session, policy)
-    return replace(
+        return rules, preferences
+    certificates = await _certificates(session, policy)
+    rules = replace(
         rules,
         mode=cast("Literal['off', 'threshold', 'certified']", policy.mode),
-        grouping=grouping,
+        grouping=preferences.certification.grouping if policy.mode == "certified" else "all",
         certificates=certificates,
         quiet=is_quiet(quiet_hours(policy), now),
         threshold=policy.threshold,
@@ -78,19 +82,35 @@ async def _rules(session: AsyncSession, channel: str, sent_on_ticket: ColumnElem
         delay_seconds=policy.delay_seconds,
         faq_send=policy.faq_send,
     )
+    return rules, preferences
 
 
-async def _certificates(session: AsyncSession, policy: ChannelPolicy) -> tuple[Grouping, tuple[HeldCertificate, ...]]:
+def _sent_today(channel: str) -> ColumnElement[int]:
+    """Counted up to the channel's cap: how many more there are decides nothing."""
+    of_channel = select(Connection.id).where(Connection.channel == channel)
+    cap = select(ChannelPolicy.daily_cap).where(ChannelPolicy.channel == channel).scalar_subquery()
+    sent = (
+        select(Delivery.id)
+        .where(*_AUTOMATIC, Delivery.created_at > func.now() - _DAY, Delivery.connection_id.in_(of_channel))
+        .limit(func.coalesce(cap, _COUNTED))
+    )
+    return select(func.count()).select_from(sent.subquery()).scalar_subquery()
+
+
+def _sent_on(ticket_id: UUID) -> ColumnElement[int]:
+    return select(func.count(Delivery.id)).where(*_AUTOMATIC, Delivery.ticket_id == ticket_id).scalar_subquery()
+
+
+async def _certificates(session: AsyncSession, policy: ChannelPolicy) -> tuple[HeldCertificate, ...]:
     """What the channel is certified for; read only where the mode asks for it."""
     if policy.mode != "certified":
-        return "all", ()
+        return ()
     found = await session.execute(
         select(SendingCertificate.id, SendingCertificate.group_name, SendingCertificate.threshold).where(
             SendingCertificate.state == "active", SendingCertificate.channels.contains([policy.channel])
         )
     )
-    grouping = (await load_preferences(session)).certification.grouping
-    return grouping, tuple(HeldCertificate(row.id, row.group_name, row.threshold) for row in found)
+    return tuple(HeldCertificate(row.id, row.group_name, row.threshold) for row in found)
 
 
 async def set_channel_policy(  # noqa: PLR0913 - keyword only, one for each thing an admin may set

@@ -36,19 +36,11 @@ def raised(priority: str, signals: Signals, before: str) -> str:
 
 async def note_signals(session: AsyncSession, ticket: Ticket, message: Message) -> None:
     """Read what a customer just wrote, and raise the ticket for it. The ticket must be locked or new."""
-    unanswered = await session.execute(
-        select(func.count()).where(
-            Message.ticket_id == ticket.id,
-            Message.author == "customer",
-            Message.seq < message.seq,
-            Message.sent_at >= ticket.waiting_since,
-        )
-    )
     hours = 0.0
     if ticket.waiting_since is not None:
         hours = (message.sent_at - ticket.waiting_since).total_seconds() / 3600
     words = message.body if message.seq > 1 else f"{ticket.subject}\n{message.body}"
-    signals = read_signals(words, repeated=unanswered.scalar_one(), waiting_hours=hours)
+    signals = read_signals(words, repeated=await _unanswered(session, ticket, message), waiting_hours=hours)
     before = str((ticket.signals or {}).get("asked", "low"))
     priority = raised(ticket.priority or "normal", signals, before)
     asked = max(before, asked_priority(signals), key=PRIORITIES.index)
@@ -57,3 +49,18 @@ async def note_signals(session: AsyncSession, ticket: Ticket, message: Message) 
         ticket.priority = priority
         why = f"{priority}, because of {', '.join(signals.reasons)}"
         events.record(session, ticket.id, "priority_raised", priority=priority, reason=why)
+
+
+async def _unanswered(session: AsyncSession, ticket: Ticket, message: Message) -> int:
+    """How many messages before this one nobody has answered."""
+    if message.seq == 1:
+        return 0
+    found = await session.execute(
+        select(func.count()).where(
+            Message.ticket_id == ticket.id,
+            Message.author == "customer",
+            Message.seq < message.seq,
+            Message.sent_at >= ticket.waiting_since,
+        )
+    )
+    return found.scalar_one()

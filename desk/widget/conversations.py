@@ -14,13 +14,17 @@ from uuid_utils.compat import uuid7
 
 from desk import events
 from desk.attachments.threads import attach_visitors_files
-from desk.chat.answering import add_live_message, title_of
+from desk.chat.ground import FaqRound, Ground, ask_faqs, question_asked, read_ground
 from desk.chat.handover import hand_over
 from desk.chat.sessions import public_messages
+from desk.chat.taking import add_live_message, recipient_of, say_at_once, title_of
 from desk.chat.unread import note_read
 from desk.conversation import lock_ticket
+from desk.db.leases import database_time
 from desk.db.unit_of_work import Database, announce
+from desk.drafting.context import QuestionAsked
 from desk.errors import InvalidInputError, TooLargeError
+from desk.installation import Installation
 from desk.intake import message_body, open_ticket
 from desk.models import ChatSession, Connection, Customer, Message, Ticket, Visitor
 from desk.plain_text import clean_line, clean_text
@@ -69,23 +73,31 @@ class Taken:
 
 
 async def take_message(
-    database: Database, widget: Widget, claim: VisitorClaim, new: WidgetMessage, address_hash: str
+    installation: Installation, widget: Widget, claim: VisitorClaim, new: WidgetMessage, address_hash: str
 ) -> Taken:
-    """Take one message in; the same `client_message_id` again gives the message it made the first time.
+    """Take one message in, with what can be said at once; the same `client_message_id` again gives the message it
+    made the first time.
 
     Raises InvalidInputError, TooLargeError, TooManyError, NotFoundError for somebody else's conversation.
     """
     body = _checked_body(widget, new.body)
     said = new.said.cleaned()
-    async with database.transaction(widget.scope) as session:
+    async with installation.database.transaction(widget.scope) as session:
         await lock_visitor(session, claim)
         visitor = await visitor_of(session, widget, claim)
-        known = await _taken_before(session, visitor, new.client_message_id)
-        if known is not None:
-            return Taken(known[0], await visible_message(session, widget, known[1]), False)
+        if (taken := await _taken_before(session, widget, visitor, new.client_message_id)) is not None:
+            return taken
+        # Before the FAQs are asked: a stranger who writes too often must not cost more than this.
         await count_message(session, widget, address_hash)
+        ground, asked = await _ground(session, widget, visitor, new, body)
+    faqs = FaqRound() if new.wants_person else await ask_faqs(installation.drafting, ground, asked)
+    async with installation.database.transaction(widget.scope) as session:
+        await lock_visitor(session, claim)
+        visitor = await visitor_of(session, widget, claim)
+        if (taken := await _taken_before(session, widget, visitor, new.client_message_id)) is not None:
+            return taken
         visitor = await ensure_visitor(session, widget, claim, said)
-        chat, ticket = await _conversation(session, widget, visitor, new, body)
+        chat, ticket = await _conversation(session, widget, visitor, new, body, ground.new_ticket_id)
         customer = await session.get_one(Customer, visitor.customer_id)
         message = await add_live_message(session, ticket, customer, body, client_id=str(new.client_message_id))
         await attach_visitors_files(session, message, claim.visitor_id, new.attachments)
@@ -93,8 +105,27 @@ async def take_message(
         await note_read(session, chat, message.seq)
         if new.wants_person:
             await hand_over(session, ticket, "customer_asked", VISITOR)
+        recipient = recipient_of(customer, chat)
+        await say_at_once(session, ticket, customer, message, ground, faqs, recipient)
         await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
         return Taken(chat.id, await visible_message(session, widget, message), True)
+
+
+async def _ground(
+    session: AsyncSession, widget: Widget, visitor: Visitor | None, new: WidgetMessage, body: str
+) -> tuple[Ground, QuestionAsked]:
+    """What the message may be answered from, before it is taken in."""
+    connection = await session.get_one(Connection, widget.connection_id)
+    ticket = None
+    if new.conversation_id is not None:
+        chat, ticket_id = await conversation_of(session, visitor, new.conversation_id)
+        known = await session.get_one(Ticket, ticket_id)
+        ticket = None if is_closed(chat, known) else known
+    ground = await read_ground(session, connection, ticket)
+    customer = ground.customer
+    if customer is None and visitor is not None:
+        customer = await session.get_one(Customer, visitor.customer_id)
+    return ground, question_asked(ground, body, await database_time(session), customer=customer)
 
 
 def _checked_body(widget: Widget, text: str) -> str:
@@ -106,8 +137,8 @@ def _checked_body(widget: Widget, text: str) -> str:
 
 
 async def _taken_before(
-    session: AsyncSession, visitor: Visitor | None, client_message_id: UUID
-) -> tuple[UUID, Message] | None:
+    session: AsyncSession, widget: Widget, visitor: Visitor | None, client_message_id: UUID
+) -> Taken | None:
     if visitor is None:
         return None
     found = await session.execute(
@@ -116,21 +147,23 @@ async def _taken_before(
         .where(ChatSession.visitor_id == visitor.id, Message.external_id == str(client_message_id))
     )
     row = found.first()
-    return None if row is None else (row[0], row[1])
+    return None if row is None else Taken(row[0], await visible_message(session, widget, row[1]), False)
 
 
 async def _conversation(
-    session: AsyncSession, widget: Widget, visitor: Visitor, new: WidgetMessage, body: str
+    session: AsyncSession, widget: Widget, visitor: Visitor, new: WidgetMessage, body: str, ticket_id: UUID
 ) -> tuple[ChatSession, Ticket]:
-    """The one that is named, unless it is closed; else a new one."""
+    """The one that is named, unless it is closed; else a new one, with that id for its ticket."""
     if new.conversation_id is not None:
-        chat, ticket_id = await conversation_of(session, visitor, new.conversation_id)
-        ticket = await lock_ticket(session, ticket_id)
+        chat, known_id = await conversation_of(session, visitor, new.conversation_id)
+        ticket = await lock_ticket(session, known_id)
         if not is_closed(chat, ticket):
             return chat, ticket
     connection = await session.get_one(Connection, widget.connection_id)
     customer = await session.get_one(Customer, visitor.customer_id)
-    ticket = await open_ticket(session, connection, customer, subject=title_of(body), department=None)
+    ticket = await open_ticket(
+        session, connection, customer, subject=title_of(body), department=None, ticket_id=ticket_id
+    )
     chat = ChatSession(
         id=uuid7(),
         connection_id=connection.id,

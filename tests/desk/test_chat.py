@@ -105,10 +105,9 @@ async def test_once_a_person_has_it_the_machine_keeps_quiet_until_the_agent_has_
     first = await ask(client, owner, HARD)
     second = await ask(client, owner, QUESTION, session_id=first["session_id"])
     assert second["escalate"] is True
-    await asyncio.sleep(0.5)
+    assert (await drafted(client, owner, second))["state"] == "ready"
     ticket = await ticket_of(client, owner, first)
     assert [line["from"] for line in ticket["messages"]] == ["customer", "customer"]
-    assert ticket["current_draft"]["state"] == "ready"
     reply = {"from": "agent", "body": "I have restarted the database; it works again."}
     await call(client, owner, "POST", f"/tickets/{first['ticket_id']}/messages", json=reply)
     await close_undo_windows(installation, owner)
