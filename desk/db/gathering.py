@@ -15,7 +15,9 @@ from typing import Any, cast
 from sqlalchemy import Column, Table, inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper, Session
-from sqlalchemy.schema import sort_tables_and_constraints
+from sqlalchemy.schema import (
+    sort_tables_and_constraints,  # pyright: ignore[reportUnknownVariableType] -- its parameters have no types
+)
 
 from desk.db.tenancy import guard_writes
 from desk.models.base import Row
@@ -36,7 +38,7 @@ async def write_gathered(session: AsyncSession) -> None:
 
 def _write(session: Session) -> None:
     guard_writes(session)
-    added = sorted(session.new, key=lambda row: _places()[_table(type(row))])
+    added: list[Row] = sorted(session.new, key=_place)
     connection = session.connection()
     for row_type, rows in groupby(added, key=type):
         some = list(rows)
@@ -46,10 +48,14 @@ def _write(session: Session) -> None:
     session.flush()
 
 
+def _place(row: Row) -> int:
+    return _places()[_table(type(row))]
+
+
 def _values(row_type: type[Any], row: Any) -> dict[str, Any]:
     """Every column, the defaults put on the row as well: nothing of it has to be read back."""
     values: dict[str, Any] = {}
-    known = vars(row)
+    known = cast("dict[str, Any]", vars(row))
     for attribute, column in _columns(row_type):
         if attribute not in known:
             setattr(row, attribute, _default(column))
@@ -67,8 +73,8 @@ def _default(column: Column[Any]) -> Any:
 @cache
 def _columns(row_type: type[Any]) -> tuple[tuple[str, Column[Any]], ...]:
     mapper: Mapper[Any] = inspect(row_type)
-    found = [(mapper.get_property_by_column(column).key, column) for column in mapper.local_table.columns]
-    return tuple((key, column) for key, column in found if not getattr(column.default, "is_sentinel", False))
+    columns = [column for column in _table(row_type).columns if not getattr(column.default, "is_sentinel", False)]
+    return tuple((mapper.get_property_by_column(column).key, column) for column in columns)
 
 
 def _table(row_type: type[Any]) -> Table:
@@ -78,5 +84,5 @@ def _table(row_type: type[Any]) -> Table:
 @cache
 def _places() -> dict[Table, int]:
     """Referred tables before those that refer to them."""
-    ordered = sort_tables_and_constraints(Row.metadata.tables.values())
+    ordered: list[tuple[Table | None, Any]] = sort_tables_and_constraints(Row.metadata.tables.values())
     return {table: place for place, (table, _) in enumerate(ordered) if table is not None}

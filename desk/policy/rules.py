@@ -58,7 +58,8 @@ async def rules_and_preferences(
         .select_from(TenantSettings)
         .outerjoin(ChannelPolicy, ChannelPolicy.channel == channel)
     )
-    policy, document, stopped, now, sent_today, on_ticket = found.one()
+    stored, document, stopped, now, sent_today, on_ticket = found.one()
+    policy = cast("ChannelPolicy | None", stored)
     preferences = read_preferences(document or {})
     rules = ChannelRules(
         faq_send=channel in FAQ_CHANNELS,
