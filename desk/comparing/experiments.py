@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -117,7 +117,8 @@ async def prompt_for(session: AsyncSession, ticket_id: UUID) -> tuple[PromptVers
     row = found.one_or_none()
     if row is None:
         return await active_prompt(session), None, None
-    active, experiment = row
+    active = row[0]
+    experiment = cast("Experiment | None", row[1])
     if experiment is None:
         return active, None, None
     arm = arm_of(experiment.id, ticket_id)

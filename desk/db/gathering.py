@@ -8,6 +8,7 @@ its final state, and a row that was read before is updated once. Statements in b
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import groupby
 from typing import Any, cast
@@ -23,6 +24,15 @@ from desk.db.tenancy import guard_writes
 from desk.models.base import Row
 
 GATHERED = "gathered"
+_Listener = Callable[[Session, Sequence[Row]], None]
+_listeners: list[_Listener] = []
+
+
+def listen_for_written(listener: _Listener) -> None:
+    """Call it with the new rows of every gathered transaction: no flush sees them as new. They are in the database by
+    then, and what was changed beside them is not."""
+    if listener not in _listeners:
+        _listeners.append(listener)
 
 
 async def put(session: AsyncSession) -> None:
@@ -38,13 +48,14 @@ async def write_gathered(session: AsyncSession) -> None:
 
 def _write(session: Session) -> None:
     guard_writes(session)
-    added: list[Row] = sorted(session.new, key=_place)
+    added: list[Row] = list(session.new)
     connection = session.connection()
-    for row_type, rows in groupby(added, key=type):
-        some = list(rows)
-        connection.execute(_table(row_type).insert(), [_values(row_type, row) for row in some])
-        for row in some:
-            session.expunge(row)
+    for row_type, rows in groupby(sorted(added, key=_place), key=type):
+        connection.execute(_table(row_type).insert(), [_values(row_type, row) for row in rows])
+    for row in added:
+        session.expunge(row)
+    for listener in _listeners:
+        listener(session, added)
     session.flush()
 
 

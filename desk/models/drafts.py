@@ -190,6 +190,13 @@ class Delivery(TenantRow, Work):
         ),
         Index("ix_deliveries_ticket_id", "tenant_id", "ticket_id"),
         Index(
+            "ix_deliveries_by_machine",
+            "tenant_id",
+            "created_at",
+            "connection_id",
+            postgresql_where=text("is_automatic AND state <> 'cancelled'"),
+        ),
+        Index(
             "ix_deliveries_provider_id", "tenant_id", "provider_id", postgresql_where=text("provider_id IS NOT NULL")
         ),
         may_belong_to("certificates", "certificate_id", name="deliveries"),

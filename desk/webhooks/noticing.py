@@ -6,7 +6,7 @@ one has its event and, for each endpoint that listens, a delivery that is due.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, attributes
 from sqlalchemy.orm.unitofwork import UOWTransaction
 from uuid_utils.compat import uuid7
 
+from desk.db.gathering import listen_for_written
 from desk.db.tenancy import session_scope
 from desk.db.unit_of_work import wake
 from desk.models import (
@@ -49,15 +50,22 @@ def install_noticing() -> None:
     """Listen on every Session of this process."""
     if not event.contains(Session, "after_flush", _notice):
         event.listen(Session, "after_flush", _notice)
+    listen_for_written(_notice_written)
 
 
 def _notice(session: Session, _: UOWTransaction) -> None:
     """The rows are written, and the session still knows what was new and what each attribute was before."""
+    _tell(session, [*_new(list(session.new)), *_changed(session)])
+
+
+def _notice_written(session: Session, rows: Sequence[Any]) -> None:
+    """Of a transaction that writes everything new at its end."""
+    _tell(session, list(_new(rows)))
+
+
+def _tell(session: Session, told: Sequence[_Told]) -> None:
     scope = session_scope(session)
-    if scope.tenant_id is None:
-        return
-    told = [*_new(session), *_changed(session)]
-    if not told:
+    if scope.tenant_id is None or not told:
         return
     listening = _endpoints(session)
     for one in told:
@@ -96,8 +104,8 @@ def _endpoints(session: Session) -> list[tuple[UUID, frozenset[str]]]:
     return known
 
 
-def _new(session: Session) -> Iterator[_Told]:
-    for row in list(session.new):
+def _new(rows: Sequence[Any]) -> Iterator[_Told]:
+    for row in rows:
         if isinstance(row, TicketEvent):
             if (kind := _of_history(row)) is not None:
                 yield _Told(kind, row.ticket_id, row)

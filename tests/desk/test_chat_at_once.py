@@ -29,7 +29,7 @@ def _any_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 async def counted(installation: Installation, person: Person) -> dict[str, int]:
     async with installation.database.transaction(person.actor.scope) as session:
         return {
-            row.__tablename__: (await session.execute(select(func.count()).select_from(row))).scalar_one()
+            str(row.__tablename__): (await session.execute(select(func.count()).select_from(row))).scalar_one()
             for row in ROWS
         }
 

@@ -89,8 +89,11 @@ async def test_a_stream_goes_on_where_it_was_left_and_starts_over_when_that_is_u
 
 
 async def test_nobody_waits_without_being_told_even_when_no_worker_runs(
-    app: Litestar, visitor: Visitor, installation: Installation, owner: Person
+    app: Litestar, client: Client, visitor: Visitor, installation: Installation, owner: Person
 ) -> None:
+    """Nothing forbids that an answer goes out, so it is waited for."""
+    policy = {"mode": "threshold", "threshold": 0, "delay_seconds": 0, "daily_cap": 100, "ticket_cap": 3}
+    await call(client, owner, "PUT", "/policy", json={"channels": [{"channel": "widget", **policy}]})
     await configure(installation, owner, "widget", answer_seconds=0.4)
     await visitor.write(QUESTION)
     async with following(app, visitor) as stream:
