@@ -68,6 +68,8 @@ def _values(row_type: type[Any], row: Any) -> dict[str, Any]:
     values: dict[str, Any] = {}
     known = cast("dict[str, Any]", vars(row))
     for attribute, column in _columns(row_type):
+        if attribute not in known and column.default is None and column.server_default is not None:
+            continue  # the database's own to give
         if attribute not in known:
             setattr(row, attribute, _default(column))
         values[column.key] = known[attribute]
