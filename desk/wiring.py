@@ -30,6 +30,7 @@ from connectors.rest.webhooks import SignedPoster
 from connectors.storage.bucket import Bucket, BucketStorage
 from connectors.storage.folder import FolderStorage
 from connectors.storage.signing import Signer
+from connectors.whmcs.channel import WhmcsChannel
 from connectors.widget.channel import LiveChannel
 from desk.accounts.tokens import TokenDesk
 from desk.app import create_app
@@ -125,6 +126,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         LiveChannel("chat"),
         LiveChannel("widget"),
         EmailChannel(rules, clock, StoredCredentials(database)),
+        WhmcsChannel(rules, clock),
     )
     by_kind = {channel.kind: channel for channel in channels}
     return Installation(

@@ -118,7 +118,7 @@ async def configure_connection(
     configured = channel.configure(settings, before)
     moved = any(
         before.configuration.get(name) != configured.configuration.get(name)
-        for name in ("imap_host", "imap_port", "username", "folder")
+        for name in ("imap_host", "imap_port", "username", "folder", "url")
     )
     connection.configuration = dict(configured.configuration)
     connection.secrets = json.dumps(dict(configured.secrets))

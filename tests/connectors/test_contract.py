@@ -10,6 +10,7 @@ import pytest
 
 from connectors.email.channel import EmailChannel
 from connectors.rest.channel import RestChannel
+from connectors.whmcs.channel import WhmcsChannel
 from connectors.widget.channel import LiveChannel
 from desk.egress import EgressRules
 from desk.errors import DeskError, UnreadableMessageError
@@ -42,6 +43,20 @@ SUBJECTS = (
         raw=b"From: marta@customer.test\nMessage-ID: <a@b.test>\nSubject: x\n\nHello",
         broken=(b"", b"Subject: x\n\nno sender", bytes(range(256))),
         secret="password",
+    ),
+    Subject(
+        "whmcs",
+        lambda rules, clock, _: WhmcsChannel(rules, clock, look_up_after=(0.0,)),
+        {
+            "url": "http://127.0.0.1:{port}",
+            "identifier": "an-identifier",
+            "secret": "opensesame",
+            "admin": "support",
+        },
+        recipient={"ticket_id": "12", "reply_id": 0},
+        raw=b'{"kind": "hint", "id": "12"}',
+        broken=(b"", b"{}", b"[1]", b'{"kind": "entry"}', bytes(range(256))),
+        secret="secret",
     ),
 )
 every_channel = pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.kind)
