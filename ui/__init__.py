@@ -12,6 +12,7 @@ from litestar.types import ControllerRouterHandler
 from ui.pages.channels import Channels
 from ui.pages.checks import Checks
 from ui.pages.comparing import Comparisons
+from ui.pages.customers import Customers, OneCustomer
 from ui.pages.email import Mailboxes
 from ui.pages.faqs import Faqs, OneFaq
 from ui.pages.files import ComposerFiles
@@ -52,6 +53,8 @@ def page_handlers() -> Sequence[ControllerRouterHandler]:
         Replying,
         Deliveries,
         ComposerFiles,
+        Customers,
+        OneCustomer,
         Knowledge,
         OneDocument,
         Websites,

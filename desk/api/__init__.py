@@ -10,6 +10,7 @@ from desk.api.certificates import CertificateController, judge_reply
 from desk.api.chat import SessionController, chat
 from desk.api.comparisons import ComparisonController, RegressController
 from desk.api.connections import ConnectionController, ProviderController
+from desk.api.customers import CustomerController
 from desk.api.documents import DocumentController
 from desk.api.drafts import DeliveryController, DraftController
 from desk.api.experiments import ExperimentController
@@ -41,6 +42,7 @@ def api_router(maximum_upload_bytes: int, maximum_attachment_bytes: int) -> Rout
             escalate,
             chat,
             SessionController,
+            CustomerController,
             DraftController,
             DeliveryController,
             Router(

@@ -9,7 +9,8 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from desk.models import ChatSession, ReplyNotice, Ticket
+from desk.errors import InvalidInputError
+from desk.models import ChatSession, ReplyNotice, Ticket, Visitor
 
 MOST_JOINS = 20
 
@@ -40,6 +41,25 @@ async def follow_numbers(session: AsyncSession, ticket: Ticket, new: Mapping[int
 
 def _moved(seq: int, new: Mapping[int, int]) -> int:
     return max((to for old, to in new.items() if old <= seq), default=0)
+
+
+async def check_visitors(session: AsyncSession, gone: Ticket, kept: Ticket) -> None:
+    """A visitor of the widget sees the whole joined thread: only one whom the host site vouches for may, or one whose
+    own conversations both are. Raises InvalidInputError.
+    """
+    chats = await session.execute(
+        select(ChatSession.ticket_id, Visitor.id, Visitor.user_id)
+        .join(Visitor, Visitor.id == ChatSession.visitor_id)
+        .where(ChatSession.ticket_id.in_((gone.id, kept.id)))
+    )
+    found = chats.all()
+    is_one_visitors = len(found) == 2 and len({visitor_id for _, visitor_id, _ in found}) == 1
+    if not is_one_visitors and any(user_id is None for _, _, user_id in found):
+        msg = (
+            "the visitor of the chat has not proved who they are and would see the other ticket;"
+            " they can be merged once the visitor has signed in at your site"
+        )
+        raise InvalidInputError(msg)
 
 
 async def follow_merge(session: AsyncSession, gone: Ticket, kept: Ticket) -> None:

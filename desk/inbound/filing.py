@@ -14,6 +14,7 @@ from desk import events
 from desk.attachments.kept import GivenFile, KeptFile, row_of
 from desk.conversation import add_customer_message, append_message, lock_ticket
 from desk.customer_facts import wish_for_facts
+from desk.customers.proofs import prove_sender
 from desk.db.unit_of_work import announce
 from desk.delivery import confirm_delivery, return_delivery
 from desk.drafting.requests import request_draft, retire_current
@@ -142,6 +143,7 @@ async def _file_message(
     added.quoted, added.html = shown_quote(message), message.html
     added.automatic = message.automatic
     added.reply_to = await _reply_to(session, connection, ticket, message, is_new=is_new)
+    await prove_sender(session, connection, await _channel_of(session, connection), message.sender)
     await date_back(session, ticket, added, message.sent_at if message.remote else None)
     if not is_new:
         events.record(session, ticket.id, "message_received", seq=added.seq)
@@ -265,6 +267,10 @@ async def _reply_to(
 async def _channel_words(session: AsyncSession, connection: ConnectionDetails) -> str:
     """What people call the other system: the connection's own name."""
     return (await session.get_one(Connection, connection.connection_id)).name
+
+
+async def _channel_of(session: AsyncSession, connection: ConnectionDetails) -> str:
+    return (await session.get_one(Connection, connection.connection_id)).channel
 
 
 async def _customers_address(session: AsyncSession, ticket: Ticket) -> Mapping[str, Any]:

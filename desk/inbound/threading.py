@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.conversation import lock_ticket
+from desk.customers.people import family_of
 from desk.models import Customer, CustomerIdentity, Delivery, DeliveryPart, Message, Ticket, TicketEvent
 from desk.ports import ConnectionDetails, InboundMessage, Sender
 
@@ -69,9 +70,11 @@ async def takes_part(session: AsyncSession, ticket: Ticket, sender: Sender) -> b
     if address and (customer.email or "").casefold() == address:
         return True
     values = [value for value in (address, sender.external_id) if value]
+    # Whoever has only written an address is held against the ticket's own customer alone.
+    mine = await family_of(session, customer.id) if sender.verified is True else [customer.id]
     known = await session.execute(
         select(CustomerIdentity.id)
-        .where(CustomerIdentity.customer_id == ticket.customer_id, CustomerIdentity.value.in_(values))
+        .where(CustomerIdentity.customer_id.in_(mine), CustomerIdentity.value.in_(values))
         .limit(1)
     )
     if known.scalar_one_or_none() is not None:

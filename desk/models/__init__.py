@@ -15,6 +15,7 @@ from desk.models.base import GLOBAL_TENANT_ID, Row, TenantRow, Work
 from desk.models.certificates import CertificationGroup, SendingCertificate
 from desk.models.chats import ChatSession, ReplyNotice, Visitor, WidgetArrival
 from desk.models.comparisons import Comparison, ComparisonCase, Experiment
+from desk.models.customers import CustomerMerge, CustomerProof
 from desk.models.drafts import Decision, Delivery, Draft, DraftSource, ModelCall, Review
 from desk.models.faqs import Faq, FaqPhrasing
 from desk.models.history import Backtest, HistoryImport
@@ -65,6 +66,8 @@ __all__ = [
     "Customer",
     "CustomerFactSheet",
     "CustomerIdentity",
+    "CustomerMerge",
+    "CustomerProof",
     "Decision",
     "Delivery",
     "DeliveryPart",

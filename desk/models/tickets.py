@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import String, Text
 
 from desk.db.crypto import encrypted_text
-from desk.models.base import TenantRow, Work, belongs_to, due_index, one_of
+from desk.models.base import TenantRow, Work, belongs_to, due_index, may_belong_to, one_of
 
 TICKET_STATUSES = ("open", "pending", "on_hold", "resolved", "closed")
 PRIORITIES = ("low", "normal", "high", "urgent")
@@ -89,9 +89,15 @@ class InboxEntry(TenantRow, Work):
 
 class Customer(TenantRow):
     __tablename__ = "customers"
+    constraints = (
+        may_belong_to("customers", "merged_into_id", name="customers"),
+        Index("ix_customers_merged_into_id", "tenant_id", "merged_into_id"),
+    )
 
     name: Mapped[str] = mapped_column(Text, default="")
     email: Mapped[str | None] = mapped_column(Text, default=None)
+    merged_into_id: Mapped[UUID | None] = mapped_column(GUID(), default=None)
+    """The customer who stands for the same person (`desk.customers.people`)."""
 
 
 class CustomerIdentity(TenantRow):

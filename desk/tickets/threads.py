@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from desk import events
 from desk.accounts.identity import Actor
 from desk.attachments.threads import move_files
-from desk.chat.joining import follow_merge, follow_numbers, follow_split
+from desk.chat.joining import check_visitors, follow_merge, follow_numbers, follow_split
 from desk.conversation import lock_ticket
+from desk.customers.people import are_one_person
 from desk.db.unit_of_work import Database, announce
 from desk.drafting.requests import request_draft, retire_current
 from desk.errors import ConflictError, InvalidInputError
@@ -27,8 +28,9 @@ from desk.tickets.changes import unanswered_since
 async def merge_tickets(database: Database, actor: Actor, ticket_id: UUID, into_id: UUID) -> Ticket:
     """Move everything of `ticket_id` into `into_id`, in order of time, and close what is left. The joined ticket.
 
-    Raises NotFoundError; InvalidInputError for the same ticket twice or tickets of different customers (a reply
-    goes to one of them only); ConflictError while a reply of either is on its way.
+    Raises NotFoundError; InvalidInputError for the same ticket twice, tickets of different customers (a reply
+    goes to one of them only), or one that a visitor who has proved nothing would then see; ConflictError while a
+    reply of either is on its way.
     """
     if ticket_id == into_id:
         msg = "a ticket cannot be merged into itself"
@@ -36,9 +38,10 @@ async def merge_tickets(database: Database, actor: Actor, ticket_id: UUID, into_
     async with database.transaction(actor.scope) as session:
         locked = {each: await lock_ticket(session, each) for each in sorted((ticket_id, into_id))}
         gone, kept = locked[ticket_id], locked[into_id]
-        if gone.customer_id != kept.customer_id:
+        if not await are_one_person(session, gone.customer_id, kept.customer_id):
             msg = "the tickets are of different customers; only tickets of one customer can be merged"
             raise InvalidInputError(msg)
+        await check_visitors(session, gone, kept)
         await join_tickets(session, gone, kept, actor.label)
     return kept
 

@@ -11,12 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.attachments.threads import files_of_deliveries, files_of_messages
 from desk.chat.unread import newest_notice
+from desk.customers.people import Suggestion, family_of, proofs_of, suggestions_for
 from desk.drafting.requests import current_draft
 from desk.errors import NotFoundError
 from desk.models import (
     Attachment,
     ChatSession,
     Customer,
+    CustomerProof,
     Delivery,
     Draft,
     DraftSource,
@@ -52,7 +54,7 @@ class TicketView:
     events: Sequence[TicketEvent]
     """The newest ones, oldest first."""
     earlier_tickets: Sequence[Ticket]
-    """Other tickets of the same customer, newest first."""
+    """Other tickets of the same person, newest first."""
     files: Mapping[UUID, Sequence[Attachment]]
     """By message."""
     outgoing_files: Mapping[UUID, Sequence[Attachment]]
@@ -63,6 +65,12 @@ class TicketView:
     """Whether the visitor was told by e-mail of a reply that stayed unread."""
     verified_email: str = ""
     """The visitor's, when more than their word speaks for it."""
+    others: Sequence[Customer] = ()
+    """Further customers who are the same person."""
+    proofs: Sequence[CustomerProof] = ()
+    """Addresses that are proved to be this person's."""
+    suggestions: Sequence[Suggestion] = ()
+    """Persons who have proved one of them as well."""
 
 
 async def get_ticket(session: AsyncSession, ticket_id: UUID) -> Ticket:
@@ -88,9 +96,12 @@ async def ticket_view(session: AsyncSession, ticket_id: UUID) -> TicketView:
         .order_by(TicketEvent.created_at.desc(), TicketEvent.id.desc())
         .limit(MOST_EVENTS)
     )
+    family = await family_of(session, customer.id)
+    proofs = await proofs_of(session, family)
+    others = await session.scalars(select(Customer).where(Customer.id.in_(family), Customer.id != customer.id))
     earlier = await session.execute(
         select(Ticket)
-        .where(Ticket.customer_id == customer.id, Ticket.id != ticket.id)
+        .where(Ticket.customer_id.in_(family), Ticket.id != ticket.id)
         .order_by(Ticket.last_message_at.desc())
         .limit(EARLIER_TICKETS)
     )
@@ -113,6 +124,9 @@ async def ticket_view(session: AsyncSession, ticket_id: UUID) -> TicketView:
         chat=chat,
         reply_notice=await newest_notice(session, chat) if chat is not None else None,
         verified_email=visitor.verified_email if visitor is not None else "",
+        others=others.all(),
+        proofs=proofs,
+        suggestions=await suggestions_for(session, customer.id) if proofs else (),
     )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from desk import events
+from desk.customers.proofs import prove_email
 from desk.db.unit_of_work import Database, announce
 from desk.errors import InvalidInputError, SignInRequiredError
 from desk.intake import CustomerDetails, find_or_create_customer
@@ -21,6 +22,7 @@ from desk.models import ChatSession, Connection, Customer, Ticket, Visitor
 from desk.plain_text import clean_line
 from desk.widget.access import MailedLink, VisitorClaim, Widget
 
+WIDGET = "widget"
 LONGEST_NAME = 100
 LONGEST_EMAIL = 254
 
@@ -140,6 +142,7 @@ async def _note_proved(session: AsyncSession, visitor: Visitor, proved: Particul
     customer.name = proved.name or customer.name
     if proved.email:
         customer.email = visitor.verified_email = proved.email
+        await prove_email(session, visitor.tenant_id, customer.id, proved.email, WIDGET)
     await session.flush()
 
 
@@ -170,6 +173,7 @@ async def resume(database: Database, widget: Widget, link: MailedLink) -> tuple[
         customer = await session.get_one(Customer, visitor.customer_id)
         if customer.email == link.address:
             visitor.verified_email = link.address
+            await prove_email(session, visitor.tenant_id, customer.id, link.address, WIDGET)
         return VisitorClaim(visitor.id, visitor.generation), link.conversation_id
 
 
@@ -180,6 +184,7 @@ async def _become(session: AsyncSession, widget: Widget, visitor: Visitor, user_
     stranger_id, visitor.customer_id = visitor.customer_id, customer.id
     visitor.user_id, visitor.generation = user_id, visitor.generation + 1
     await session.flush()
+    await prove_email(session, visitor.tenant_id, customer.id, visitor.verified_email, WIDGET)
     await _move_conversations(session, visitor.id, visitor, stranger_id)
     return visitor
 

@@ -12,6 +12,7 @@ from desk.conversation import LIVE_CHANNELS
 from desk.models import ChatSession, Delivery, Ticket
 from desk.tickets import TicketView
 from desk.widget.reply_mail import NOTICE_WORDS
+from ui.presenting.customers import customer_name
 from ui.presenting.thread import HistoryEntry, OpenReply, ShownMessage, history, open_replies, shown_message
 from ui.presenting.words import PRIORITIES, STATUSES, Chip, Choices, channel_words, choices, signal_chips
 
@@ -20,6 +21,14 @@ from ui.presenting.words import PRIORITIES, STATUSES, Chip, Choices, channel_wor
 class ShownCustomer:
     name: str
     email: str
+    address: str
+    """Of the person's page."""
+    proofs: list[str]
+    """Addresses that are proved."""
+    others: list[str]
+    """Names of further customers who are the same person."""
+    suggestions: list[tuple[str, str]]
+    """Name, and the proved address they have in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,7 @@ def shown_ticket(view: TicketView, people: dict[UUID, str], actor: Actor, query:
         query=query,
         refresh_address=f"/tickets/{ticket.id}/refresh?{query}",
         queue_address=_queue_address(query),
-        customer=ShownCustomer(name, customer.email or ""),
+        customer=_customer(view, name),
         visit=_visit(view),
         recipient=_recipient(view, name),
         messages=[
@@ -119,6 +128,17 @@ def shown_ticket(view: TicketView, people: dict[UUID, str], actor: Actor, query:
         priority=ticket.priority,
         priorities=choices(PRIORITIES),
         tags=", ".join(ticket.tags),
+    )
+
+
+def _customer(view: TicketView, name: str) -> ShownCustomer:
+    return ShownCustomer(
+        name=name,
+        email=view.customer.email or "",
+        address=f"/customers/{view.customer.id}",
+        proofs=list(dict.fromkeys(proof.value for proof in view.proofs)),
+        others=[customer_name(each) for each in view.others],
+        suggestions=[(customer_name(each.second), each.value) for each in view.suggestions],
     )
 
 

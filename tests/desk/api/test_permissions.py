@@ -30,6 +30,8 @@ BODIES: dict[str, Any] = {
     "/api/v1/users/{user_id}": {"role": "agent"},
     "/api/v1/knowledge/gaps/{gap_id}/snooze": {"days": 7},
     "/api/v1/knowledge/gaps/{gap_id}/proposals": {"form": "faq"},
+    "/api/v1/customers/{customer_id}/merge": {"into": str(uuid4())},
+    "/api/v1/customers/{customer_id}/refuse": {"other": str(uuid4())},
     "/api/v1/webhooks/{endpoint_id}/resend-failed": {"since": "2026-01-01T00:00:00Z"},
     "/api/v1/knowledge/conflicts/{pair_id}/decide": {"keep": "both"},
 }

@@ -116,6 +116,7 @@ async def build_world(client: Client, installation: Installation, owner: Person)
     ids = {
         "session_id": (await call(client, owner, "POST", "/sessions", json={"user_id": "u-1"}))["id"],
         "ticket_id": ticket["id"],
+        "customer_id": ticket["customer"]["id"],
         "draft_id": ticket["current_draft"]["id"],
         "delivery_id": sent["delivery"]["id"],
         "document_id": document["id"],

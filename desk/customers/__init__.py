@@ -1,0 +1,1 @@
+"""One person over several channels: proved addresses, merging by them, and taking a merge back."""
