@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar, overload
@@ -134,7 +134,7 @@ class LexicalIndex:
         counts = Counter(search_terms(text))
         slot = self._take_slot(item_id)
         self._waiting_hashes.extend(map(hash, counts))
-        self._waiting_counts.extend(min(count, _MOST_COUNTED) for count in counts.values())
+        self._waiting_counts.extend(_bounded(counts))
         self._waiting_slots.append(slot)
         self._waiting_sizes.append(len(counts))
         length = counts.total()
@@ -245,6 +245,12 @@ def _length_norm(relative: NDArray[np.float32]) -> NDArray[np.float32]: ...
 def _length_norm(relative: float | NDArray[np.float32]) -> float | NDArray[np.float32]:
     """`relative`: length in terms of the average."""
     return _SATURATION * (1 - _LENGTH_SHARE + _LENGTH_SHARE * relative)
+
+
+def _bounded(counts: Counter[str]) -> Iterable[int]:
+    if max(counts.values(), default=0) <= _MOST_COUNTED:
+        return counts.values()
+    return [min(count, _MOST_COUNTED) for count in counts.values()]
 
 
 def _grown(numbers: NDArray[Number], room: int) -> NDArray[Number]:

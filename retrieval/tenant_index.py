@@ -33,6 +33,7 @@ SOURCES: tuple[Source, ...] = ("knowledge", "example", "correction")
 VectorBackend = Literal["memory", "pgvector"]
 _MOST_CHANGES = 2_000
 """More changes than this at once are cheaper to take in by reading everything anew."""
+_BUILT_TOGETHER = 4_096
 _CHANGES_A_SNAPSHOT = 1_000
 """So many changes are quicker followed than a graph is written."""
 
@@ -258,8 +259,12 @@ class TenantIndex:
 
     def _build(self, source: Source, rows: Sequence[ItemRow]) -> SourceIndex:
         index = SourceIndex(self._dimension)
-        for row in rows:
-            _place(index, self._read(source, row))
+        for start in range(0, len(rows), _BUILT_TOGETHER):
+            items = [self._read(source, row) for row in rows[start : start + _BUILT_TOGETHER]]
+            if self.backend == "memory":
+                index.vectors.upsert_many([item.item_id for item in items], np.stack([item.vector for item in items]))
+            for item in items:
+                index.put_words(item.item_id, item.text, item.headings, item.document)
         return index
 
     def _items(self, source: Source, *, vectors: bool = True) -> ItemQuery:

@@ -9,7 +9,9 @@ as those of texts do; nobody's texts are needed.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -27,9 +29,10 @@ from numpy.typing import NDArray
 from usearch.index import Index
 
 from desk.ports import Vectors
+from retrieval.benchmarks.ranking import temporary_folder
 from retrieval.source_index import SourceIndex
 from retrieval.vectors import VectorArena
-from retrieval.vectors.graph import CONNECTIVITY, EXPANSION
+from retrieval.vectors.graph import CONNECTIVITY, EXPANSION, GRAPH_ABOVE
 
 SOURCES = 4
 _QUESTIONS = 40
@@ -148,9 +151,7 @@ def _made(size: Size, folder: Path) -> _Sources:
 def _add_source(made: _Sources, size: Size, random: np.random.Generator, topics: Vectors, file: Path) -> None:
     rows = _unit(random, topics, size.items)
     ids = [UUID(int=number) for number in range(size.items)]
-    arena = VectorArena(size.dimension)
-    arena.upsert_many(ids, rows)
-    arena.build_graph()
+    arena = _arena(rows, ids)
     made.matrices.append(rows)
     made.arenas.append(arena)
     if size.words:
@@ -168,6 +169,26 @@ def _add_source(made: _Sources, size: Size, random: np.random.Generator, topics:
         made.graphs.append(graph)
     else:
         made.planes.append(np.rint(rows * (127 / np.abs(rows).max(axis=1, keepdims=True))).astype(np.int8))
+
+
+def _arena(rows: Vectors, ids: list[UUID]) -> VectorArena:
+    """As the product would hold them. A graph is kept in the folder for temporary files: to build one takes minutes."""
+    dimension = rows.shape[1]
+    if len(rows) <= GRAPH_ABOVE:
+        arena = VectorArena(dimension)
+        arena.upsert_many(ids, rows)
+        return arena
+    digest = hashlib.sha256(rows[:: len(rows) // 100].tobytes() + bytes((CONNECTIVITY, EXPANSION))).hexdigest()[:32]
+    kept = temporary_folder() / f"{len(rows)}-{dimension}-{digest}.graph"
+    if kept.is_file():
+        return VectorArena.restored(dimension, ids, kept.read_bytes())
+    arena = VectorArena(dimension)
+    arena.upsert_many(ids, rows)
+    arena.build_graph()
+    fresh = kept.with_suffix(f".{os.getpid()}")
+    fresh.write_bytes(arena.saved()[1])
+    fresh.replace(kept)
+    return arena
 
 
 def _unit(random: np.random.Generator, topics: Vectors, count: int) -> Vectors:

@@ -80,13 +80,19 @@ def embed_with_progress(texts: Sequence[str], label: str) -> Vectors:
     return rows
 
 
+def temporary_folder() -> Path:
+    """Of this user's own; what takes long to make is kept there from one benchmark to the next."""
+    folder = Path(tempfile.gettempdir(), f"desk-benchmark-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
 def _kept_file(model: str, texts: Sequence[str]) -> Path:
     digest = hashlib.sha256(json.dumps([model, *texts]).encode()).hexdigest()[:32]
-    return Path(tempfile.gettempdir(), f"desk-benchmark-vectors-{os.getuid()}", f"{digest}.npy")
+    return temporary_folder() / f"{digest}.npy"
 
 
 def _keep(path: Path, rows: Vectors) -> None:
-    path.parent.mkdir(mode=0o700, exist_ok=True)
     fresh = path.with_suffix(f".{os.getpid()}.npy")
     np.save(fresh, rows)
     fresh.replace(path)
