@@ -50,7 +50,15 @@ def alternatives(task: Task, text_vectors: Vectors, documents: Sequence[Hashable
     searches: dict[str, Search] = {name: partial(fused, fusion, text_vectors) for name, fusion in fusions.items()}
     searches["feedback 0.2"] = partial(with_feedback, 0.2)
     if documents:
-        searches["document 0.25"] = partial(fused, partial(_lifted, 0.3), _with_means(text_vectors, documents, 0.25))
+        searches["moved 0.25"] = partial(fused, partial(_lifted, 0.3), _with_means(text_vectors, documents, 0.25))
+        means, of_text = _means(text_vectors, documents)
+
+        def beside(share: float, text: str, vector: Vectors) -> list[UUID]:
+            own, theirs = text_vectors @ vector, (means @ vector)[of_text]
+            judged = (own + share * (theirs - own) * (1.0 - own)).astype(np.float64)
+            return _best(ids, _lifted(0.3, judged, lexical(text)))
+
+        searches |= {f"document {share}": partial(beside, share) for share in (0.25, 0.5, 0.75)}
     return searches
 
 
@@ -80,12 +88,17 @@ def _of_the_best(cosines: Scores, lexical: Scores) -> Scores:
     return _lifted(0.3, cosines, lexical / max(float(lexical.max()), 1e-9))
 
 
-def _with_means(vectors: Vectors, documents: Sequence[Hashable], share: float) -> Vectors:
-    """Every text moved towards the mean of its document, as long as before."""
+def _means(vectors: Vectors, documents: Sequence[Hashable]) -> tuple[Vectors, NDArray[np.intp]]:
+    """Of every document the direction of its texts' sum, and of every text the number of its document."""
     number = {document: at for at, document in enumerate(dict.fromkeys(documents))}
     of_text = np.array([number[document] for document in documents])
     sums = np.zeros((len(number), vectors.shape[1]), dtype=np.float32)
     np.add.at(sums, of_text, vectors)
-    means = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+    return sums / np.linalg.norm(sums, axis=1, keepdims=True), of_text
+
+
+def _with_means(vectors: Vectors, documents: Sequence[Hashable], share: float) -> Vectors:
+    """Every text moved towards the mean of its document, as long as before."""
+    means, of_text = _means(vectors, documents)
     moved = (1.0 - share) * vectors + share * means[of_text]
     return moved / np.linalg.norm(moved, axis=1, keepdims=True)

@@ -41,6 +41,8 @@ class Measured:
     """Share of questions whose right group came first."""
     ndcg_at_10: float
     """With one right group a question: 1 / log2(1 + its rank), 0 beyond rank 10, averaged."""
+    ndcg_of_halves: tuple[float, float]
+    """The same of every other question, from the first and from the second on."""
     milliseconds: float
     """Median of one search, embedding not counted."""
 
@@ -142,7 +144,8 @@ def report(results: Sequence[Measured], *, as_json: bool) -> None:
         else:
             click.echo(
                 f"{one.task:<20} {one.search:<13} first hit {one.first_hit:.3f}  nDCG@10 {one.ndcg_at_10:.4f}  "
-                f"{one.milliseconds:6.2f} ms  ({one.questions} questions)"
+                f"(halves {one.ndcg_of_halves[0]:.4f}, {one.ndcg_of_halves[1]:.4f})  {one.milliseconds:6.2f} ms  "
+                f"({one.questions} questions)"
             )
 
 
@@ -157,11 +160,13 @@ def _measured(
         milliseconds.append(1_000 * (perf_counter() - began))
         order = list(dict.fromkeys(group_of[item_id] for item_id in found))[:_CUT]
         ranks.append(1 + order.index(wanted) if wanted in order else math.inf)
+    gains = [1 / math.log2(1 + rank) for rank in ranks]
     return Measured(
         task=task.name,
         search=name,
         questions=len(ranks),
         first_hit=statistics.fmean(rank == 1 for rank in ranks),
-        ndcg_at_10=statistics.fmean(1 / math.log2(1 + rank) for rank in ranks),
+        ndcg_at_10=statistics.fmean(gains),
+        ndcg_of_halves=(statistics.fmean(gains[::2]), statistics.fmean(gains[1::2] or gains)),
         milliseconds=statistics.median(milliseconds),
     )
