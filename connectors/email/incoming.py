@@ -18,12 +18,11 @@ from uuid import UUID
 
 from connectors.email.addresses import LOOP_HEADER, is_own_address, loop_mark, ticket_of
 from connectors.email.automatic import is_reply_by_machine, machine_reason
-from connectors.email.cleaning import clean_html, text_of_html
 from connectors.email.headers import addresses, decode_bytes, message_ids, own_id, sent_at, text, texts
-from connectors.email.quoting import cut
 from connectors.email.reports import is_report, read_report
 from connectors.email.settings import EmailSettings, read_settings
 from desk.errors import UnreadableMessageError
+from desk.html_text import clean_html, text_of_html
 from desk.ports import (
     ConnectionDetails,
     Ignored,
@@ -33,6 +32,7 @@ from desk.ports import (
     RawMessage,
     Sender,
 )
+from desk.quoting import cut
 
 DEEPEST = 20
 MOST_PARTS = 200

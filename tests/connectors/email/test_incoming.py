@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from connectors.email.addresses import LOOP_HEADER, loop_mark, reply_address
 from connectors.email.incoming import parse_mail, raw_message
-from connectors.email.quoting import cut
 from connectors.email.settings import configure, read_settings
 from desk.egress import EgressRules
 from desk.errors import UnreadableMessageError
 from desk.ports import ConnectionDetails, DeliveryReport, Ignored, InboundMessage
+from desk.quoting import cut
 from tests.connectors.email.corpus import CORPUS, Odd
 
 CONFIGURED = configure({"address": "support@acme.test", "password": "x"}, None, EgressRules())
