@@ -150,6 +150,8 @@ def measure_search(blas_threads: int, *, full: bool = False) -> list[Figure]:
             f"search of {one['searched']}, 4 x {one['items']} items of {one['dimension']} numbers,"
             f" recall at 10 {one['recall_at_10']:.3f}, {one['bytes_share']:.2f} of the bytes of float32"
         )
+        if one["index_share"] is not None:
+            name += f", {one['index_share']:.2f} with words and ids"
         yardstick = f"{one['yardstick']}, BLAS threads: {blas_threads}"
         figures.append(Figure(name, "ms", one["milliseconds"], yardstick, one["yardstick_milliseconds"], one["rounds"]))
     return figures

@@ -75,6 +75,8 @@ class Measured:
     """Of the exact ten best by cosine, how many are among ours; for vectors alone."""
     bytes_share: float
     """Memory of our vectors in terms of float32."""
+    index_share: float | None
+    """Likewise of whole indexes, words and ids included; None where no words are searched."""
     rounds: int
 
 
@@ -113,8 +115,10 @@ def measure(size: Size) -> list[Measured]:
         beside.append(("vectors", "cold", "the same numpy, reading its four .npy files for each search"))
     recall = _recall(sources)
     share = sum(arena.nbytes for arena in sources.arenas) / sum(matrix.nbytes for matrix in sources.matrices)
+    held = sum(index.nbytes for index in sources.indexes)
+    whole = held / sum(matrix.nbytes for matrix in sources.matrices) if sources.indexes else None
     return [
-        Measured(size.items, size.dimension, ours, times[ours], told, times[theirs], recall, share, _ROUNDS)
+        Measured(size.items, size.dimension, ours, times[ours], told, times[theirs], recall, share, whole, _ROUNDS)
         for ours, theirs, told in beside
     ]
 
