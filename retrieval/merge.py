@@ -100,6 +100,9 @@ def _alike(first: _Reading, second: _Reading) -> bool:
     """
     if first.words == second.words:
         return True
+    longer, shorter = max(len(first.words), len(second.words)), min(len(first.words), len(second.words))
+    if 200 * shorter < _ALIKE * (longer + shorter):
+        return False  # so much is missing that the rest cannot make up for it; most pairs end here
     differing = first.distinct ^ second.distinct
     if any(word in _NEGATIONS or not word.isalpha() for word in differing):
         return False
