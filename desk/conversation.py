@@ -20,6 +20,9 @@ _OfTicket = TypeVar("_OfTicket", Draft, Delivery, Review, RemoteChange)
 LIVE_CHANNELS = frozenset({"chat", "widget"})
 """Where somebody waits in front of a screen, writes messages without a subject, and is told what happens."""
 
+MESSENGERS = frozenset({"whatsapp_twilio", "whatsapp_meta"})
+"""Where people write messages without a subject and do not wait in front of a screen."""
+
 
 async def hold_with_ticket(session: AsyncSession, row_type: type[_OfTicket], held: Claim) -> tuple[_OfTicket, Ticket]:
     """A claimed row and its ticket, both locked: ticket first, row second, as everyone locks.
@@ -120,6 +123,6 @@ def words_of(ticket: Ticket, said: list[str]) -> str:
 
 
 def written_subject(ticket: Ticket) -> str:
-    """What the customer wrote as a subject. A live conversation has none: its title is made from its first message,
-    and read again with every later question it would only lead away from that."""
-    return "" if ticket.channel in LIVE_CHANNELS else ticket.subject
+    """What the customer wrote as a subject. A conversation by messages has none: its title is made from its first
+    message, and read again with every later question it would only lead away from that."""
+    return "" if ticket.channel in LIVE_CHANNELS | MESSENGERS else ticket.subject

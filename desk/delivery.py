@@ -26,7 +26,16 @@ from desk.drafting.requests import has_current
 from desk.errors import ConflictError, InvalidInputError, NotFoundError, SettingMissingError
 from desk.files import FileLinks
 from desk.inbound.hooks import hook_address
-from desk.models import ChannelPolicy, Connection, Delivery, Draft, SendingCertificate, TenantSettings, Ticket
+from desk.models import (
+    ChannelPolicy,
+    Connection,
+    Delivery,
+    DeliveryPart,
+    Draft,
+    SendingCertificate,
+    TenantSettings,
+    Ticket,
+)
 from desk.models.tickets import Message
 from desk.parts import decide_parts, send_parts
 from desk.ports import Channel, OutgoingFile, OutgoingReply, PartedChannel, SendOutcome, Storage
@@ -140,10 +149,15 @@ async def _known_replies(session: AsyncSession, delivery: Delivery) -> frozenset
     sent = await session.execute(
         select(Delivery.provider_id).where(Delivery.ticket_id == delivery.ticket_id, Delivery.id != delivery.id)
     )
+    parts = await session.execute(
+        select(DeliveryPart.provider_id)
+        .join(Delivery, Delivery.id == DeliveryPart.delivery_id)
+        .where(Delivery.ticket_id == delivery.ticket_id)
+    )
     written = await session.execute(
         select(Message.external_id).where(Message.ticket_id == delivery.ticket_id, Message.author == "agent")
     )
-    return frozenset(key for key in (*sent.scalars(), *written.scalars()) if key)
+    return frozenset(key for key in (*sent.scalars(), *parts.scalars(), *written.scalars()) if key)
 
 
 async def show_at_once(session: AsyncSession, delivery: Delivery, draft: Draft, ticket: Ticket) -> None:

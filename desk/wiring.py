@@ -30,6 +30,8 @@ from connectors.rest.webhooks import SignedPoster
 from connectors.storage.bucket import Bucket, BucketStorage
 from connectors.storage.folder import FolderStorage
 from connectors.storage.signing import Signer
+from connectors.whatsapp.meta.channel import MetaWhatsApp
+from connectors.whatsapp.twilio.channel import TwilioWhatsApp
 from connectors.whmcs.channel import WhmcsChannel
 from connectors.widget.channel import LiveChannel
 from desk.accounts.tokens import TokenDesk
@@ -127,6 +129,8 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         LiveChannel("widget"),
         EmailChannel(rules, clock, StoredCredentials(database)),
         WhmcsChannel(rules, clock),
+        TwilioWhatsApp(rules, clock),
+        MetaWhatsApp(rules, clock),
     )
     by_kind = {channel.kind: channel for channel in channels}
     return Installation(

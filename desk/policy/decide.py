@@ -12,12 +12,13 @@ from typing import Any, Literal
 from uuid import UUID
 
 from desk.accounts.preferences import EscalationRules
+from desk.conversation import LIVE_CHANNELS, MESSENGERS
 from desk.drafting.checks import Check
 from desk.plain_text import fold
 from desk.policy.groups import Grouping, group_of
 from desk.ports import Confidence
 
-CHAT_CHANNELS = frozenset({"widget", "chat", "whatsapp"})
+CHAT_CHANNELS = LIVE_CHANNELS | MESSENGERS
 FAQ_CHANNELS = frozenset({"widget", "chat"})
 """Where FAQ answers go out by themselves until an admin says otherwise (design section 5)."""
 

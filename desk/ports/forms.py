@@ -41,6 +41,8 @@ class SetupStep:
     words: str
     shows: str = ""
     """What to copy there: `webhook` for the connection's own address, else the name of one of its settings."""
+    after: str = ""
+    """What the other side wants behind the address."""
     link: str = ""
     """The other side's page where it is done."""
     offers_file: bool = False

@@ -10,6 +10,8 @@ import pytest
 
 from connectors.email.channel import EmailChannel
 from connectors.rest.channel import RestChannel
+from connectors.whatsapp.meta.channel import MetaWhatsApp
+from connectors.whatsapp.twilio.channel import TwilioWhatsApp
 from connectors.whmcs.channel import WhmcsChannel
 from connectors.widget.channel import LiveChannel
 from desk.egress import EgressRules
@@ -23,6 +25,35 @@ SUBJECTS = (
         "rest",
         lambda rules, clock, _: RestChannel(rules, clock, 2),
         {"callback_url": "http://127.0.0.1:{port}/", "signing_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
+    ),
+    Subject(
+        "whatsapp_meta",
+        lambda rules, clock, _: MetaWhatsApp(rules, clock, answer_seconds=2),
+        {
+            "phone_number_id": "106540352242922",
+            "business_account_id": "102290129340398",
+            "access_token": "the-access-token",
+            "app_secret": "the-app-secret",
+            "api_address": "http://127.0.0.1:{port}",
+        },
+        recipient={"whatsapp": "16505551234"},
+        raw=b'{"message": {"id": "wamid.A", "from": "16505551234", "type": "text", "timestamp": "1749416383"}}',
+        broken=(b"", b"[]", b"{}", b'{"message": {"type": "text"}}', bytes(range(256)), b"[" * 10_000),
+        secret="access_token",
+    ),
+    Subject(
+        "whatsapp_twilio",
+        lambda rules, clock, _: TwilioWhatsApp(rules, clock, answer_seconds=2, look_up_after_seconds=0),
+        {
+            "account_sid": "AC" + "0" * 32,
+            "auth_token": "the-auth-token",
+            "number": "+14155238886",
+            "api_address": "http://127.0.0.1:{port}",
+        },
+        recipient={"whatsapp": "whatsapp:+16505551234"},
+        raw=b'{"form": {"MessageSid": "SM1", "From": "whatsapp:+1650"}, "received_at": "2026-01-01T00:00:00Z"}',
+        broken=(b"", b"[]", b"{}", b'{"form": {}}', b'{"listed": {}}', bytes(range(256)), b"[" * 10_000),
+        secret="auth_token",
     ),
     Subject("widget", lambda _rules, _clock, _store: LiveChannel("widget"), {}, reaches_out=False),
     Subject("chat", lambda _rules, _clock, _store: LiveChannel("chat"), {}, reaches_out=False),

@@ -180,7 +180,9 @@ def _steps(form: ChannelForm, stored: Mapping[str, Any], webhook: str, file_addr
 
 
 def _copied(step: SetupStep, stored: Mapping[str, Any], webhook: str) -> str:
-    return webhook if step.shows == "webhook" else str(stored.get(step.shows) or "") if step.shows else ""
+    if step.shows == "webhook":
+        return f"{webhook}{step.after}" if webhook else ""
+    return str(stored.get(step.shows) or "") if step.shows else ""
 
 
 def connection_chip(row: Connection, health: ConnectionHealth) -> Chip:
