@@ -18,6 +18,7 @@ from desk.models import (
     Draft,
     HistoryImport,
     KnowledgeJob,
+    PictureDescription,
     RemoteChange,
     ReplyNotice,
     Review,
@@ -47,6 +48,7 @@ _Given = (
     | HistoryImport
     | Backtest
     | WebhookDelivery
+    | PictureDescription
 )
 WORK_ROWS: dict[str, type[_Given]] = {
     "drafts": Draft,
@@ -64,6 +66,7 @@ WORK_ROWS: dict[str, type[_Given]] = {
     "comparisons": Comparison,
     "knowledge_jobs": KnowledgeJob,
     "webhook_deliveries": WebhookDelivery,
+    "picture_descriptions": PictureDescription,
 }
 
 
@@ -100,7 +103,7 @@ async def _mark_failed(session: AsyncSession, row: _Given, reason: str) -> None:
     if isinstance(row, InboxEntry) and row.state == "received":
         row.state = "failed"
         await announce(session, row.tenant_id, "inbox", connection=row.connection_id)
-    elif isinstance(row, KnowledgeJob):
+    elif isinstance(row, KnowledgeJob | PictureDescription):
         row.state = "failed"
     elif isinstance(row, WebhookDelivery):
         row.state, row.detail = "failed", reason
@@ -139,7 +142,14 @@ async def _hold(session: AsyncSession, held: Claim) -> tuple[_Given, Ticket | No
     if isinstance(found, InboxEntry | Website | ConnectionWatch | HistoryImport | Backtest):
         return await hold(session, kind, held), None
     has_none = isinstance(
-        found, DocumentVersion | ReplyNotice | KnowledgeJob | Comparison | CustomerFactSheet | WebhookDelivery
+        found,
+        DocumentVersion
+        | ReplyNotice
+        | KnowledgeJob
+        | Comparison
+        | CustomerFactSheet
+        | WebhookDelivery
+        | PictureDescription,
     )
     ticket = None if has_none else await lock_ticket(session, found.ticket_id)
     return await hold(session, kind, held), ticket

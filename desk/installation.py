@@ -9,6 +9,7 @@ from uuid import UUID
 from saq.queue.postgres import PostgresQueue
 
 from desk.accounts.tokens import TokenDesk
+from desk.attachments.describing import DescriptionDesk
 from desk.comparing.desk import ComparisonDesk
 from desk.customer_facts import FactsDesk
 from desk.db.roles import DatabaseAddress
@@ -79,6 +80,7 @@ class Installation:
     remote_changes: RemoteChangeDesk
     customer_facts: FactsDesk
     webhooks: WebhookDesk
+    descriptions: DescriptionDesk
     webhook_poster: WebhookPoster
     storage: Storage
     files: FileLinks

@@ -93,6 +93,7 @@ SETTINGS = (
             ("PRICE_OUT", "US dollars per million tokens written, likewise."),
         )
     ),
+    Setting("DESK_LLM_SEES_PICTURES", "0", "`1`: these models take pictures; tenants may have them described."),
     Setting("OPENAI_API_KEY", None, "Understood as an OpenAI provider when no DESK_LLM_BASE_URL is set."),
     Setting("GROQ_API_KEY", None, "Likewise for Groq."),
     Setting("OPENROUTER_API_KEY", None, "Likewise for OpenRouter."),
@@ -150,6 +151,7 @@ class Settings:
     encryption_keys: tuple[Secret, ...]
     demo: bool
     self_registration: bool
+    models_see_pictures: bool
     token_minutes: int
     undo_seconds: float
     debounce_seconds: float
@@ -206,6 +208,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         encryption_keys=tuple(Secret(key) for key in keys),
         demo=values.flag("DESK_DEMO"),
         self_registration=values.flag("DESK_SELF_REGISTRATION"),
+        models_see_pictures=values.flag("DESK_LLM_SEES_PICTURES"),
         token_minutes=values.whole("DESK_TOKEN_MINUTES", 1, 1440),
         undo_seconds=values.number("DESK_UNDO_SECONDS", 0, 3600),
         debounce_seconds=values.number("DESK_DEBOUNCE_SECONDS", 0, 60),

@@ -36,6 +36,7 @@ from connectors.whmcs.channel import WhmcsChannel
 from connectors.widget.channel import LiveChannel
 from desk.accounts.tokens import TokenDesk
 from desk.app import create_app
+from desk.attachments.describing import DescriptionDesk
 from desk.attachments.kept import AttachmentLimits
 from desk.clock import SystemClock
 from desk.comparing.desk import ComparisonDesk
@@ -180,6 +181,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
             database, {channel.kind: channel for channel in channels}, VisitorTokens(settings.secret_key, clock)
         ),
         webhooks=WebhookDesk(database, poster),
+        descriptions=DescriptionDesk(database, models, storage, shared_sees=settings.models_see_pictures),
         webhook_poster=poster,
         storage=storage,
         files=files,

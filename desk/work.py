@@ -71,6 +71,7 @@ def duties(installation: Installation) -> tuple[Duty, ...]:
         Duty("remote_changes", installation.remote_changes.work, most),
         Duty("customer_fact_sheets", installation.customer_facts.work, 4, most_attempts=3),
         Duty("reviews", partial(_learn, installation.learner), 2),
+        Duty("picture_descriptions", installation.descriptions.work, 2),
         Duty("webhook_deliveries", installation.webhooks.work, WEBHOOKS, most_attempts=10),
         Duty("inbox", installation.inbox.work, most),
         Duty("comparisons", installation.comparisons.work, 1, most_attempts=3),

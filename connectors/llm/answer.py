@@ -19,6 +19,8 @@ _MICRO_USD = Decimal("0.000001")
 _MILLION = Decimal(1_000_000)
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL)
 _NULL = msgspec.Raw(b"null")
+PICTURE_TOKENS = 1_000
+"""About what vendors count for one, where nobody told."""
 
 
 class _Message(msgspec.Struct):
@@ -72,7 +74,7 @@ def estimated_tokens(text: str) -> int:
 
 def estimate(configuration: ProviderConfiguration, request: ChatRequest, answered: str = "") -> Spent:
     """What a call probably cost whose usage nobody told."""
-    tokens_in = sum(estimated_tokens(turn.content) for turn in request.turns)
+    tokens_in = sum(estimated_tokens(turn.content) + PICTURE_TOKENS * len(turn.pictures) for turn in request.turns)
     tokens_out = estimated_tokens(answered)
     return Spent(tokens_in, tokens_out, _cost(configuration, tokens_in, tokens_out, 0), estimated=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol, cast
@@ -26,7 +27,7 @@ from connectors.llm.failures import (
 from connectors.llm.profiles import Capabilities
 from desk import egress
 from desk.errors import InvalidInputError, RefusedAddressError
-from desk.ports import ChatRequest, Clock
+from desk.ports import ChatRequest, ChatTurn, Clock
 from desk.secret import Secret
 
 _UNSUPPORTED = (
@@ -189,11 +190,8 @@ def parameters_of(request: ChatRequest, model: str, capabilities: Capabilities) 
     return parameters
 
 
-def _messages(request: ChatRequest, capabilities: Capabilities) -> list[dict[str, str]]:
-    # A lone surrogate in a customer's words cannot be sent as UTF-8.
-    messages = [
-        {"role": turn.role, "content": turn.content.encode(errors="replace").decode()} for turn in request.turns
-    ]
+def _messages(request: ChatRequest, capabilities: Capabilities) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = [{"role": turn.role, "content": _content(turn)} for turn in request.turns]
     if capabilities.json_mode == "json_schema":
         return messages
     schema = msgspec.json.encode(dict(request.json_schema)).decode()
@@ -203,6 +201,18 @@ def _messages(request: ChatRequest, capabilities: Capabilities) -> list[dict[str
         messages[0]["content"] += f"\n\n{told}"
         return messages
     return [{"role": "system", "content": told}, *messages]
+
+
+def _content(turn: ChatTurn) -> str | list[dict[str, Any]]:
+    # A lone surrogate in a customer's words cannot be sent as UTF-8.
+    words = turn.content.encode(errors="replace").decode()
+    if not turn.pictures:
+        return words
+    parts: list[dict[str, Any]] = [{"type": "text", "text": words}]
+    for picture in turn.pictures:
+        address = f"data:{picture.media_type};base64,{base64.b64encode(picture.content).decode()}"
+        parts.append({"type": "image_url", "image_url": {"url": address}})
+    return parts
 
 
 def _lesser(capabilities: Capabilities, told: ErrorBody) -> tuple[str, Capabilities] | None:

@@ -58,6 +58,8 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     confidence: ConfidenceSettings = ConfidenceSettings()
     escalation: EscalationRules = EscalationRules()
     certification: CertificationTerms = CertificationTerms()
+    describe_pictures: bool = False
+    """Pictures that customers send are shown to the language model, which says what is on them."""
     allowed_links: tuple[str, ...] = ()
     """Hosts that a reply sent by machine may link to."""
     setup_skipped: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.attachments.kept import AttachmentLimits, KeptFile, row_of
+from desk.attachments.pictures import wish_for_descriptions
 from desk.errors import InvalidInputError, NotFoundError
 from desk.models import Attachment, Delivery, Message
 
@@ -36,20 +37,24 @@ async def add_kept_files(session: AsyncSession, message: Message, files: Sequenc
 
 async def attach_to_message(session: AsyncSession, message: Message, ids: Sequence[UUID]) -> None:
     """What was uploaded to this ticket before. Raises NotFoundError, InvalidInputError."""
-    for row in await _usable(session, ids):
+    rows = await _usable(session, ids)
+    for row in rows:
         if row.ticket_id != message.ticket_id or row.visitor_id is not None:
             raise _missing()
         row.message_id = message.id
     await session.flush()
+    await wish_for_descriptions(session, message, rows)
 
 
 async def attach_visitors_files(session: AsyncSession, message: Message, visitor_id: UUID, ids: Sequence[UUID]) -> None:
     """What this visitor has uploaded and not sent yet. Raises NotFoundError, InvalidInputError."""
-    for row in await _usable(session, ids):
+    rows = await _usable(session, ids)
+    for row in rows:
         if row.visitor_id != visitor_id:
             raise _missing()
         row.ticket_id, row.message_id = message.ticket_id, message.id
     await session.flush()
+    await wish_for_descriptions(session, message, rows)
 
 
 async def freeze(session: AsyncSession, delivery: Delivery, ids: Sequence[UUID]) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from desk.attachments.pictures import described_pictures
 from desk.conversation import customer_words, words_of, written_subject
 from desk.intents import set_intent
 from desk.models import Customer, Draft, Message, Ticket
@@ -57,6 +58,8 @@ class DraftContext:
     tone: str
     intent: str = ""
     """What a person said the ticket is about; empty when nobody did."""
+    pictures: tuple[str, ...] = ()
+    """What a machine says of the pictures in the unanswered messages: material, like the customer's own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ async def load_context(session: AsyncSession, draft: Draft, thread: Sequence[Sai
         .order_by(Ticket.last_message_at.desc())
         .limit(EARLIER_TICKETS)
     )
+    pictures = await described_pictures(session, ticket.id, draft.based_on_seq)
+    question = _question(ticket, known, draft.based_on_seq) or await customer_words(session, ticket, draft.based_on_seq)
     return DraftContext(
         tenant_id=ticket.tenant_id,
         ticket_id=ticket.id,
@@ -101,14 +106,14 @@ async def load_context(session: AsyncSession, draft: Draft, thread: Sequence[Sai
         customer_id=customer.id,
         customer_name=customer.name,
         customer_email=customer.email or "",
-        question=_question(ticket, known, draft.based_on_seq)
-        or await customer_words(session, ticket, draft.based_on_seq),
+        question="\n\n".join((question, *pictures)),
         messages=await _last_messages(session, ticket, known, draft.based_on_seq),
         summary=ticket.summary,
         earlier_tickets=tuple(EarlierTicket(row.number, excerpt(row.subject, 120), row.status) for row in earlier),
         instruction=draft.instruction,
         tone=draft.tone,
         intent=await set_intent(session, ticket.id),
+        pictures=pictures,
     )
 
 

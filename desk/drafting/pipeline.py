@@ -235,6 +235,7 @@ class DraftingDesk:
     ) -> tuple[Check, ...]:
         hits = [hit for hit in (*evidence.hits, *evidence.neighbours) if hit.item_id in set(written.used)]
         record = [message.body for message in context.messages] + [context.customer_name, context.customer_email]
+        record += context.pictures
         others = {hit.customer_name for hit in hits if hit.customer_name} - {context.customer_name}
         used = {hit.item_id for hit in hits}
         return run_checks(

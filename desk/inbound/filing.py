@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk import events
 from desk.attachments.kept import GivenFile, KeptFile, row_of
+from desk.attachments.pictures import wish_for_descriptions
 from desk.conversation import add_customer_message, append_message, lock_ticket
 from desk.customer_facts import wish_for_facts
 from desk.customers.proofs import prove_sender
@@ -23,7 +24,7 @@ from desk.inbound.remote import add_from_colleague, date_back, known_from_remote
 from desk.inbound.texts import body_of, name_of, shown_quote
 from desk.inbound.threading import find_ticket, takes_part
 from desk.intake import LONGEST_SUBJECT, CustomerDetails, find_or_create_customer, open_ticket
-from desk.models import Connection, Customer, Delivery, Message, Ticket
+from desk.models import Attachment, Connection, Customer, Delivery, Message, Ticket
 from desk.plain_text import clean_line
 from desk.ports import (
     ConnectionDetails,
@@ -78,10 +79,14 @@ async def file_inbound(
         return await _file_news(session, connection, inbound)
     filed = await _file_message(session, connection, inbound, entry_id, debounce_seconds, has_facts=has_facts)
     if isinstance(filed, Filed):
+        rows: list[Attachment] = []
         for kept in files:
             row = row_of(kept)
             row.ticket_id, row.message_id = filed.ticket_id, filed.message_id
             session.add(row)
+            rows.append(row)
+        if rows and filed.message_id is not None:
+            await wish_for_descriptions(session, await session.get_one(Message, filed.message_id), rows)
     return filed
 
 

@@ -31,6 +31,7 @@ from desk.models.knowledge import (
     IndexLogEntry,
 )
 from desk.models.messaging import DeliveryPart, MessageTemplate
+from desk.models.pictures import PictureDescription
 from desk.models.remote import CustomerFactSheet, RemoteChange, RemoteLink
 from desk.models.tickets import (
     Connection,
@@ -96,6 +97,7 @@ __all__ = [
     "ModelCall",
     "ModelProvider",
     "PassagePair",
+    "PictureDescription",
     "ProcessHeartbeat",
     "PromptVersion",
     "RemoteChange",

@@ -55,6 +55,7 @@ from desk.ports.language_models import (
     ModelAttempt,
     ModelOption,
     ModelOptions,
+    Picture,
 )
 from desk.ports.learning import (
     Calibration,
@@ -167,6 +168,7 @@ __all__ = [
     "OutgoingFile",
     "OutgoingReply",
     "PartedChannel",
+    "Picture",
     "Question",
     "RawMessage",
     "Reaction",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from desk.attachments.pictures import descriptions_of
 from desk.attachments.threads import files_of_deliveries, files_of_messages
 from desk.chat.unread import newest_notice
 from desk.customers.people import Suggestion, family_of, proofs_of, suggestions_for
@@ -23,6 +24,7 @@ from desk.models import (
     Draft,
     DraftSource,
     Message,
+    PictureDescription,
     ReplyNotice,
     Ticket,
     TicketEvent,
@@ -67,6 +69,8 @@ class TicketView:
     """The visitor's, when more than their word speaks for it."""
     others: Sequence[Customer] = ()
     """Further customers who are the same person."""
+    descriptions: Mapping[UUID, PictureDescription] = field(default_factory=dict[UUID, PictureDescription])
+    """Of pictures, by attachment."""
     proofs: Sequence[CustomerProof] = ()
     """Addresses that are proved to be this person's."""
     suggestions: Sequence[Suggestion] = ()
@@ -106,6 +110,7 @@ async def ticket_view(session: AsyncSession, ticket_id: UUID) -> TicketView:
         .limit(EARLIER_TICKETS)
     )
     thread, outbox = messages.scalars().all(), deliveries.scalars().all()
+    files = await files_of_messages(session, [message.id for message in thread])
     draft = await current_draft(session, ticket)
     found = await session.execute(select(ChatSession).where(ChatSession.ticket_id == ticket.id))
     chat = found.scalar_one_or_none()
@@ -119,7 +124,8 @@ async def ticket_view(session: AsyncSession, ticket_id: UUID) -> TicketView:
         deliveries=outbox,
         events=newest_events.scalars().all()[::-1],
         earlier_tickets=earlier.scalars().all(),
-        files=await files_of_messages(session, [message.id for message in thread]),
+        files=files,
+        descriptions=await descriptions_of(session, [row.id for rows in files.values() for row in rows]),
         outgoing_files=await files_of_deliveries(session, [delivery.id for delivery in outbox]),
         chat=chat,
         reply_notice=await newest_notice(session, chat) if chat is not None else None,

@@ -58,6 +58,10 @@ class WritingForm(msgspec.Struct):
     allowed_links: str = ""
 
 
+class PicturesForm(msgspec.Struct):
+    describe: str = ""
+
+
 class ProviderForm(msgspec.Struct):
     name: str = ""
     base_url: str = ""
@@ -191,6 +195,20 @@ class Settings(Controller):
             await add_provider(session, new)
         return told(await _models(request, installation, actor), "Provider added.")
 
+    @post("/models/pictures", status_code=200)
+    async def change_pictures(
+        self,
+        request: Request[Any, Any, Any],
+        data: URLEncodedBody[PicturesForm],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        async with installation.database.transaction(actor.scope) as session:
+            preferences = await preferences_to_change(session)
+            changed = msgspec.structs.replace(preferences, describe_pictures=bool(data.describe))
+            await save_preferences(session, changed)
+        return told(await _models(request, installation, actor), "Saved.")
+
     @post("/models/{provider_id:uuid}", status_code=200)
     async def change_model(
         self,
@@ -292,6 +310,7 @@ async def _writing(request: Request[Any, Any, Any], installation: Installation, 
 async def _models(request: Request[Any, Any, Any], installation: Installation, actor: Actor) -> Any:
     async with installation.database.transaction(actor.scope) as session:
         page = await list_providers(session, limit=LARGEST_PAGE, offset=0)
+        describes_pictures = (await load_preferences(session)).describe_pictures
     return await _page(
         request,
         installation,
@@ -299,5 +318,6 @@ async def _models(request: Request[Any, Any, Any], installation: Installation, a
         "models",
         providers=[shown_provider(row) for row in page.items],
         may_add=page.total < MOST_PROVIDERS,
+        describes_pictures=describes_pictures,
         has_shared=await installation.models.for_tenant(actor.tenant_id) is not None and page.total == 0,
     )

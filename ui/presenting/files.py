@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from desk.attachments.sniffing import is_picture
-from desk.models import Attachment
+from desk.models import Attachment, PictureDescription
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,13 @@ class ShownFile:
     is_picture: bool
     refused: str
     """Why it was not taken in; empty for a file that is there."""
+    description: str = ""
+    """What a model says a picture shows, or why it says nothing."""
 
 
-def shown_files(rows: Sequence[Attachment]) -> list[ShownFile]:
+def shown_files(
+    rows: Sequence[Attachment], descriptions: Mapping[UUID, PictureDescription] | None = None
+) -> list[ShownFile]:
     return [
         ShownFile(
             id=row.id,
@@ -30,10 +34,19 @@ def shown_files(rows: Sequence[Attachment]) -> list[ShownFile]:
             address=f"/api/v1/attachments/{row.id}/content",
             is_picture=is_picture(row.media_type),
             refused="" if row.state == "ready" else row.reason,
+            description=_description((descriptions or {}).get(row.id)),
         )
         for row in rows
         if row.state != "uploading"
     ]
+
+
+def _description(row: PictureDescription | None) -> str:
+    if row is None:
+        return ""
+    if row.state == "done":
+        return row.text
+    return "Being described" if row.state == "waiting" else f"Not described: {row.reason or row.last_error}"
 
 
 def _size(size: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from desk.judging import may_be_judged
-from desk.models import Attachment, Delivery, Message, TicketEvent
+from desk.models import Attachment, Delivery, Message, PictureDescription, TicketEvent
 from desk.policy.decide import REASON_TEXTS
 from ui.presenting.files import ShownFile, shown_files
 from ui.presenting.texts import Piece, linked
@@ -69,6 +69,7 @@ def shown_message(
     people: Mapping[UUID, str],
     files: Sequence[Attachment] = (),
     delivery: Delivery | None = None,
+    descriptions: Mapping[UUID, PictureDescription] | None = None,
 ) -> ShownMessage:
     labels = {"note": "Internal note", "machine": "Sent automatically"}
     names = {"customer": message.author_name or customer_name, "machine": "Draftdesk"}
@@ -79,7 +80,7 @@ def shown_message(
         label=_AUTOMATIC.get(message.automatic, message.automatic.capitalize()) or labels.get(message.author, ""),
         moment=message.sent_at,
         pieces=linked(message.body),
-        files=shown_files(files),
+        files=shown_files(files, descriptions),
         quoted=message.quoted,
         html=message.html,
         delivery_id=delivery.id if delivery is not None and may_be_judged(delivery) else None,

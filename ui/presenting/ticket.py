@@ -110,7 +110,9 @@ def shown_ticket(view: TicketView, people: dict[UUID, str], actor: Actor, query:
         visit=_visit(view),
         recipient=_recipient(view, name),
         messages=[
-            shown_message(message, name, people, view.files.get(message.id, ()), sent.get(message.delivery_id))
+            shown_message(
+                message, name, people, view.files.get(message.id, ()), sent.get(message.delivery_id), view.descriptions
+            )
             for message in view.messages
         ],
         open_replies=replies,
