@@ -67,7 +67,7 @@ def _best_score(hits: Sequence[Hit]) -> float:
 
 def _from_approved(ticket: TicketFacts, neighbours: Sequence[Hit], evidence: Evidence) -> WrittenDraft | None:
     result = vote(neighbours, evidence.approved_answers)
-    answers = [ApprovedAnswer(hit.question, hit.text, hit.customer_name) for hit in neighbours]
+    answers = [ApprovedAnswer(hit.question, hit.text, hit.customer_name, hit.language) for hit in neighbours]
     knowledge = [hit.text for hit in evidence.hits if hit.kind in ("tenant_kb", "global_kb", "faq")]
     body = SlotFiller(ticket, answers, knowledge).fill(answers[result.chosen])
     if not body.strip():

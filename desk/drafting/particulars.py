@@ -85,13 +85,25 @@ _SHORT_ABBREVIATIONS = frozenset({"e.g", "i.e", "z.b", "d.h", "u.a", "p.s", "a.m
 _MEASURE_OF_ANSWER = re.compile(r"\d{3,}000|\d{1,5}")
 """Round limits and short plain numbers usually belong to answers."""
 
+_VERSION = re.compile(r"[a-z]{5,}-?\d{1,3}|\w{1,3}(?:/\w{1,3})+", re.IGNORECASE)
+"""What people write for a program and its version: Office365, 102/W10."""
+_STYLE = re.compile(r"(?:colou?r|background|border|fill|shadow|outline)[\w-]*[ ]*:[^;{}\n#]*", re.IGNORECASE)
+"""What stands before the colour of a style sheet, #87CEFA."""
+_LONGEST_DECLARATION = 80
+
 
 def particulars(text: str) -> Iterator[Particular]:
     """All of them in the order of the text, without overlaps."""
     for match in _PATTERN.finditer(text):
         found = _of(match)
-        if found is not None:
+        if found is not None and not (match.lastgroup == "hash" and _is_colour(text, found)):
             yield found
+
+
+def _is_colour(text: str, found: Particular) -> bool:
+    line = text.rfind("\n", 0, found.start) + 1
+    begins = max(line, found.start - _LONGEST_DECLARATION)
+    return any(style.end() == found.start for style in _STYLE.finditer(text, begins, found.start))
 
 
 def _of(match: re.Match[str]) -> Particular | None:
@@ -130,7 +142,7 @@ def _bare(value: str, start: int) -> Particular | None:
     digits = sum(character.isdigit() for character in value)
     if digits < 3 or len(value) < 4 or value[:2].casefold() == "0x":
         return None
-    issued = len(value) >= 6 and not _MEASURE_OF_ANSWER.fullmatch(value)
+    issued = len(value) >= 6 and not _MEASURE_OF_ANSWER.fullmatch(value) and not _VERSION.fullmatch(value)
     return Particular("reference" if issued else "number", start, start + len(value), value.casefold())
 
 

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from desk.drafting.names import ALSO_WORDS, addressed_names, greeted_names, name_words, signed_names
-from desk.drafting.particulars import Particular, ParticularKind, particulars
+from desk.drafting.neutral_words import neutral_for, said_again
+from desk.drafting.particulars import Particular, particulars
+from desk.drafting.public_domains import is_public
 
 _OTHERS_NEEDED = 2
 """Further approved answers that must carry a literal before it counts as the answer's own: a single other one
@@ -57,6 +59,8 @@ class ApprovedAnswer:
     answer: str
     customer_name: str = ""
     """Of whom it was written for, where that is recorded."""
+    language: str = ""
+    """Code such as "de" of the answer, for the neutral words in it; English where it is not known."""
 
 
 class SlotFiller:
@@ -74,12 +78,20 @@ class SlotFiller:
         text = example.answer
         pieces: list[str] = []
         at = 0
+        neutral: Particular | None = None
         for found in particulars(text):
             if self._may_stay(found, example):
                 continue
-            start, words = _worded(found, text, at, self._own_value(found, example))
-            pieces += [text[at:start], words]
-            at = found.end
+            own = self._own_value(found, example)
+            if own is not None:
+                pieces += [text[at : found.start], own]
+                at, neutral = found.end, None
+            elif neutral is not None and (after := said_again(neutral, found, text)) is not None:
+                at, neutral = after, found
+            else:
+                instead = neutral_for(found, text, at, example.language)
+                pieces += [text[at : instead.start], instead.words]
+                at, neutral = instead.end, found
         pieces.append(text[at:])
         fitted = self._with_own_name("".join(pieces), self._foreign_names(example))
         return example.answer if fitted == example.answer else _tidied(fitted, example.answer)
@@ -117,7 +129,7 @@ class SlotFiller:
             return not _carries(example.question, found.value) or self._is_common(found.value, example)
         if found.kind == "ip" and found.value.startswith(_LOCAL_ADDRESSES):
             return True
-        if self._is_common(found.value, example):
+        if (found.kind == "domain" and is_public(found.value)) or self._is_common(found.value, example):
             return True
         if found.kind == "url":
             return self._is_public_link(found.value, example)
@@ -126,12 +138,14 @@ class SlotFiller:
     def _is_public_link(self, url: str, example: ApprovedAnswer) -> bool:
         """Whether a link that only this answer has leads to a place for everybody."""
         host = _host(url)
+        if is_public(host) and url.partition(host)[2] in ("", "/"):
+            return True
         if _carries(example.question, url) or any(
             _is_within(host, domain) for domain in self._foreign_domains(example)
         ):
             return False
         rest = url.partition(host)[2]
-        if _OWN_PLACE.fullmatch(rest) and not self._is_common(host, example):
+        if _OWN_PLACE.fullmatch(rest) and not is_public(host) and not self._is_common(host, example):
             return False
         words = set(re.split(r"[^\w]+", rest.casefold()))
         told = addressed_names(example.answer) | signed_names(example.question)
@@ -145,7 +159,9 @@ class SlotFiller:
             for part in particulars(text):
                 if part.kind in kinds:
                     found.add(_host(part.value) if part.kind == "url" else part.value.rpartition("@")[2])
-        return {domain for domain in found if domain and not self._is_common(domain, example)}
+        return {
+            domain for domain in found if domain and not is_public(domain) and not self._is_common(domain, example)
+        }
 
     def _is_common(self, value: str, example: ApprovedAnswer) -> bool:
         """Whether this ticket, the knowledge or enough other answers carry a literal of the example."""
@@ -196,55 +212,6 @@ def _without_name(text: str, name: str) -> str:
     text = re.sub(rf"{bounded}['\u2019]s\b", "your", text, flags=re.IGNORECASE)
     title = r"(?:\b(?:mr|mrs|ms|miss|mx|dr|prof|herrn?|frau)\b\.?[ \t]+)?"
     return re.sub(rf"(?:,[ \t]*)?{title}{bounded}", "", text, flags=re.IGNORECASE)
-
-
-# Words -----------------------------------------------------------------------------------------------------
-
-_NEUTRAL: dict[ParticularKind, str] = {
-    "email": "your email address",
-    "domain": "your domain",
-    "url": "your website",
-    "ip": "your IP address",
-    "phone": "your phone number",
-    "reference": "your reference number",
-    "number": "your number",
-    "date": "that date",
-}
-_LEADING: dict[ParticularKind, str] = {
-    "email": r"e-?mail(?: address| account)?|address|mailbox|account",
-    "domain": r"domain(?: name)?|web ?site|site|shop",
-    "url": r"web ?site|site|link|page",
-    "ip": r"ip(?: address)?|address",
-    "phone": r"phone(?: number)?|number",
-    "reference": r"reference(?: number)?|number|code",
-    "number": r"number|code",
-    "date": r"date",
-}
-"""Nouns that may already stand before a literal and must not be doubled by its neutral words."""
-
-
-def _worded(found: Particular, text: str, floor: int, own: str | None) -> tuple[int, str]:
-    """Where the replacement starts, not before `floor`, and what it says."""
-    if own is not None:
-        return found.start, own
-    before = text[floor : found.start]
-    if found.kind == "date" and (
-        dated := re.search(r"[ \t]*\b(?:on|dated|of)[ \t]+(?:the[ \t]+)?\Z", before, re.IGNORECASE)
-    ):
-        return floor + dated.start(), ""
-    words = f"your {found.noun}" if found.noun else _NEUTRAL[found.kind]
-    leading = re.search(
-        rf"(?:\b(?:your|the|this|a|an|our)[ \t]+)?(?:\b(?:{_LEADING[found.kind]})[ \t]*[:#]?[ \t]+)?\Z",
-        before,
-        re.IGNORECASE,
-    )
-    start = floor + leading.start() if leading else found.start
-    return start, words if not _opens_sentence(text, start) else words[0].upper() + words[1:]
-
-
-def _opens_sentence(text: str, at: int) -> bool:
-    before = text[:at].rstrip(" \t")
-    return not before or before[-1] in ".!?\n"
 
 
 _LEFT_BEHIND = (

@@ -194,3 +194,45 @@ def test_a_name_after_thanks_is_exchanged(greeting: str) -> None:
     )
 
     assert draft.endswith(" Hannes, that is settled.")
+
+
+@pytest.mark.parametrize(
+    ("answer", "fitted", "language"),
+    [
+        ("See https://qx-a.de/wp-admin/ https://qx-b.de/login", "See your website", "en"),
+        ("Point qx-a.de (https://qx-a.de) to us.", "Point your domain to us.", "en"),
+        ("I moved qx-a.de, qx-b.de and qx-c.de for you.", "I moved your domain for you.", "en"),
+        ("Open the domain qx-a.de first.", "Open your domain first.", "en"),
+        ("qx-a.de is up. qx-a.de had no disk left.", "Your domain is up. Your domain had no disk left.", "en"),
+        ("In Ihrer Domain qx-a.de (https://qx-a.de) fehlt etwas.", "In Ihrer Domain fehlt etwas.", "de"),
+        ("Bitte öffnen Sie qx-a.de.", "Bitte öffnen Sie Ihre Domain.", "de"),
+        ("Votre domaine qx-a.fr est prêt.", "Votre domaine est prêt.", "fr"),
+        ("Hemos movido qx-a.es.", "Hemos movido su dominio.", "es"),
+    ],
+)
+def test_neutral_words_fit_the_sentence(answer: str, fitted: str, language: str) -> None:
+    ticket = TicketFacts("Help", "Please help")
+
+    assert SlotFiller(ticket, [], []).fill(ApprovedAnswer("It is down", answer, language=language)) == fitted
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Set smtp.office365.com (http://smtp.office365.com), port 587, for Office365.",
+        "Make a key: https://www.att.com/support/article/dsl-high-speed/KM1010523/",
+        "This works in version 102/W10:\n#tree { background: #87CEFA !important; color: #112233 }",
+    ],
+)
+def test_providers_versions_and_colours_belong_to_no_customer(answer: str) -> None:
+    question = "My mail anna@att.com at smtp.office365.com does not work"
+
+    assert SlotFiller(TicketFacts("Help", "Please"), [], []).fill(ApprovedAnswer(question, answer)) == answer
+
+
+def test_a_mailbox_at_a_provider_is_still_a_customers() -> None:
+    answer = "I wrote to qxanna@gmail.com, see https://mail.google.com/mail/?authuser=qxanna@gmail.com"
+
+    draft = SlotFiller(TicketFacts("Help", "Please"), [], []).fill(ApprovedAnswer("No mail", answer))
+
+    assert "qxanna" not in draft
