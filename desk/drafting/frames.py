@@ -15,6 +15,8 @@ class LetterFrame:
     greeting_without_name: str
     introduction: str
     closing: str
+    supplement: str
+    """What leads from an answer to a quote about the rest of a question."""
     by_first_name: bool = False
     """Whether a stranger is politely greeted by the first name alone."""
 
@@ -33,6 +35,7 @@ FRAMES = {
         greeting_without_name="Hello,",
         introduction="Thank you for your message. This is what our documentation says about it:",
         closing="If this does not answer your question, please reply and we will look into it with you.",
+        supplement="On the rest of your question, our documentation says:",
         by_first_name=True,
     ),
     "de": LetterFrame(
@@ -40,18 +43,21 @@ FRAMES = {
         greeting_without_name="Guten Tag,",
         introduction="vielen Dank für Ihre Nachricht. In unserer Dokumentation steht dazu:",
         closing="Falls das Ihre Frage nicht beantwortet, antworten Sie uns bitte, und wir sehen es uns mit Ihnen an.",
+        supplement="Zum anderen Teil Ihrer Frage steht in unserer Dokumentation:",
     ),
     "fr": LetterFrame(
         greeting="Bonjour {name},",
         greeting_without_name="Bonjour,",
         introduction="Merci pour votre message. Voici ce que dit notre documentation à ce sujet :",
         closing="Si cela ne répond pas à votre question, répondez-nous et nous l'examinerons avec vous.",
+        supplement="Pour le reste de votre question, notre documentation indique :",
     ),
     "es": LetterFrame(
         greeting="Hola, {name}:",
         greeting_without_name="Hola:",
         introduction="Gracias por su mensaje. Nuestra documentación dice lo siguiente al respecto:",
         closing="Si esto no responde a su pregunta, escríbanos de nuevo y lo veremos con usted.",
+        supplement="Sobre el resto de su pregunta, nuestra documentación dice:",
         by_first_name=True,
     ),
 }

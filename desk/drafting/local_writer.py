@@ -1,4 +1,7 @@
-"""Writes a draft without a language model: the approved answer most tickets like this one got, or cited passages."""
+"""Writes a draft without a language model: the approved answer most tickets like this one got, or cited passages.
+
+The answer is the floor; where it leaves a part of the question open that a passage speaks about, that is quoted too.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from uuid import UUID
 from desk.drafting.frames import frame_for
 from desk.drafting.passages import Quote, joined, marked, quote, source_line, wanted_words
 from desk.drafting.slots import ApprovedAnswer, SlotFiller, TicketFacts
+from desk.drafting.supplement import supplemented
 from desk.drafting.voting import MOST_VOTERS, vote
 from desk.drafting.written import WrittenDraft
 from desk.ports import Evidence, Hit
@@ -35,7 +39,7 @@ def write_locally(ticket: TicketFacts, evidence: Evidence) -> WrittenDraft | Non
     neighbours, passages = _in_language(evidence.neighbours[:MOST_VOTERS], quotable, evidence.language)
     nearest = _best_score(neighbours)
     if neighbours and (not passages or nearest >= _best_score(passages)):
-        return _from_approved(ticket, neighbours, evidence)
+        return _from_approved(ticket, neighbours, passages, evidence)
     return _from_passages(ticket, passages, evidence) if passages else None
 
 
@@ -65,7 +69,9 @@ def _best_score(hits: Sequence[Hit]) -> float:
 # Approved answers ------------------------------------------------------------------------------------------
 
 
-def _from_approved(ticket: TicketFacts, neighbours: Sequence[Hit], evidence: Evidence) -> WrittenDraft | None:
+def _from_approved(
+    ticket: TicketFacts, neighbours: Sequence[Hit], passages: Sequence[Hit], evidence: Evidence
+) -> WrittenDraft | None:
     result = vote(neighbours, evidence.approved_answers)
     answers = [ApprovedAnswer(hit.question, hit.text, hit.customer_name, hit.language) for hit in neighbours]
     knowledge = [hit.text for hit in evidence.hits if hit.kind in ("tenant_kb", "global_kb", "faq")]
@@ -73,11 +79,20 @@ def _from_approved(ticket: TicketFacts, neighbours: Sequence[Hit], evidence: Evi
     if not body.strip():
         return None
     used = (result.chosen, *(member for member in result.members if member != result.chosen))
+    language = neighbours[result.chosen].language
+    body, quoted = supplemented(
+        body,
+        f"{ticket.subject}\n{ticket.body}",
+        [neighbours[index].question for index in used],
+        [hit for hit in passages if hit.language in ("", language)],
+        evidence.hits,
+        evidence.language,
+    )
     return WrittenDraft(
         body,
         "approved_answer",
-        tuple(neighbours[index].item_id for index in used),
-        language=neighbours[result.chosen].language,
+        (*(neighbours[index].item_id for index in used), *quoted),
+        language=language,
     )
 
 

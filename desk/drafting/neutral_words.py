@@ -122,7 +122,9 @@ _OTHERS: dict[str, _Words] = {
         r"del|el|al",
     ),
 }
-_SAME_AGAIN = re.compile(r"[ \t]*(?:(?P<open>[(\[])[ \t]*|[,;/|]?[ \t]*(?:\b(?:and|or|und|oder|et|ou|y|o)\b[ \t]*)?\n?)")
+_SAME_AGAIN = re.compile(
+    r"[ \t]*(?:(?P<open>[(\[])[ \t]*|[,;/|]?[ \t]*(?:\b(?:and|or|und|oder|et|ou|y|o)\b[ \t]*)?\n?)"
+)
 """Between two literals of which one stands for the other, or that are members of one list."""
 _ONE_PLACE: frozenset[ParticularKind] = frozenset({"domain", "url"})
 

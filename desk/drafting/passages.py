@@ -82,7 +82,7 @@ class _Unit:
 
     @property
     def stems(self) -> frozenset[str]:
-        return _stems(self.text)
+        return stems_of(self.text)
 
     @property
     def announces(self) -> bool:
@@ -96,9 +96,9 @@ def wanted_words(question: str, passages: Sequence[Hit]) -> dict[str, float]:
     sentences = 0
     for hit in passages:
         for unit in _units(hit):
-            counts.update(_stems(unit.text))
+            counts.update(stems_of(unit.text))
             sentences += 1
-    wanted = {stem: math.log1p(sentences / (1 + counts[stem])) for stem in _stems(question) if counts[stem]}
+    wanted = {stem: math.log1p(sentences / (1 + counts[stem])) for stem in stems_of(question) if counts[stem]}
     total = sum(wanted.values())
     return {stem: weight / total for stem, weight in wanted.items()} if total else {}
 
@@ -114,7 +114,7 @@ def quote(hit: Hit, wanted: Mapping[str, float]) -> Quote | None:
     told = " ".join(unit.text for unit in run)
     if len(told.split()) < _FEWEST_WORDS and told.isascii():
         return None
-    above = _stems("\n".join((hit.title, *hit.heading_path)))
+    above = stems_of("\n".join((hit.title, *hit.heading_path)))
     continues = run[0].kind != "sentence" and not (run[0].opens and run[0].heading)
     return Quote(_rendered(units, start, stop, _lead_in(run, hit)), _said(run, wanted, above), continues)
 
@@ -230,7 +230,8 @@ def _is_listing(lines: Sequence[str], *, announced: bool) -> bool:
 
 
 @lru_cache(maxsize=2048)
-def _stems(text: str) -> frozenset[str]:
+def stems_of(text: str) -> frozenset[str]:
+    """The beginnings of a text's words, folded: what two words have in common."""
     return frozenset(word[:_STEM] for word in _WORD.findall(fold(text)))
 
 

@@ -41,6 +41,15 @@ def with_signature(body: str, signature: str) -> str:
     return f"{body}\n{signature}"
 
 
+def parted(body: str) -> tuple[str, str]:
+    """The text and what it is signed with, "" without a sign-off."""
+    lines = body.rstrip().split("\n")
+    at = _sign_off_line(lines)
+    if not at:
+        return body.rstrip(), ""
+    return "\n".join(lines[:at]).rstrip(), "\n".join(lines[at:])
+
+
 def _sign_off_line(lines: list[str]) -> int | None:
     """Index of the line that begins the signature at the end of a text; None without one."""
     seen = 0

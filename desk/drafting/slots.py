@@ -159,9 +159,7 @@ class SlotFiller:
             for part in particulars(text):
                 if part.kind in kinds:
                     found.add(_host(part.value) if part.kind == "url" else part.value.rpartition("@")[2])
-        return {
-            domain for domain in found if domain and not is_public(domain) and not self._is_common(domain, example)
-        }
+        return {domain for domain in found if domain and not is_public(domain) and not self._is_common(domain, example)}
 
     def _is_common(self, value: str, example: ApprovedAnswer) -> bool:
         """Whether this ticket, the knowledge or enough other answers carry a literal of the example."""

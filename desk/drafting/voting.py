@@ -21,7 +21,7 @@ from desk.ports import Hit
 ALIKE = 0.70
 """Levenshtein similarity from which two replies are one answer, the border of an example (design section 6)."""
 MOST_VOTERS = 60
-_BANDWIDTH = 0.1
+_BANDWIDTH = 0.09
 """With `_BANDWIDTH_HELD` approved answers, a lead of this much similarity gives one 2.7 times the vote."""
 _BANDWIDTH_HELD = 50
 _NARROWING = 0.3
@@ -30,8 +30,11 @@ help (Stone 1982 on the best rate of a kernel regression). Measured; docs/decisi
 _NARROWEST, _WIDEST = 0.05, 0.15
 _SHARP, _WIDE, _WORDING = 0.03, 0.15, 0.08
 """Bandwidths of the second opinions: the very nearest alone, the whole neighbourhood, common words alone."""
-_AGEING_DAYS = 365.0
-"""An approved answer counts 2.7 times less for every year by which another is newer."""
+_AGEING_DAYS = 730.0
+"""An approved answer counts 2.7 times less for every two years by which another is newer."""
+_LATELY, _LATELY_DAYS = 0.7, 14.0
+"""And one of these days counts so much more: what is asked again and again this week gets this week's answer. Fades by
+2.7 with every `_LATELY_DAYS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,8 @@ def vote(neighbours: Sequence[Hit], held: int) -> AnswerVote:
     # The mean of both scores: words count, but less than in the search, where they also have to find rare codes.
     nearness = np.array([(hit.dense + hit.score) / 2 for hit in neighbours], dtype=np.float64)
     wording = np.array([hit.lexical for hit in neighbours], dtype=np.float64)
-    ageing = _ages(neighbours) / _AGEING_DAYS
-    weights = _weights(nearness, bandwidth(max(held, len(neighbours))), ageing)
+    standing = _standing(neighbours)
+    weights = _weights(nearness, bandwidth(max(held, len(neighbours))), standing)
     votes = alike @ weights
     central = (similarity * alike) @ weights
     chosen = int(np.lexsort((-central, -np.round(votes, 9)))[0])
@@ -75,9 +78,9 @@ def vote(neighbours: Sequence[Hit], held: int) -> AnswerVote:
         chosen=chosen,
         members=tuple(members[np.argsort(-weights[members], kind="stable")].tolist()),
         share=float(votes[chosen]),
-        sharp_share=float(_weights(nearness, _SHARP, ageing)[members].sum()),
-        wide_share=float(_weights(nearness, _WIDE, ageing)[members].sum()),
-        wording_share=float(_weights(wording, _WORDING, ageing)[members].sum()),
+        sharp_share=float(_weights(nearness, _SHARP, standing)[members].sum()),
+        wide_share=float(_weights(nearness, _WIDE, standing)[members].sum()),
+        wording_share=float(_weights(wording, _WORDING, standing)[members].sum()),
         similarity=similarity,
     )
 
@@ -98,15 +101,16 @@ def likeness_of(texts: tuple[str, ...]) -> NDArray[np.float32]:
     return similarity
 
 
-def _weights(nearness: NDArray[np.float64], lead: float, ageing: NDArray[np.float64]) -> NDArray[np.float64]:
-    weights = np.exp((nearness - nearness.max()) / lead - ageing)
+def _weights(nearness: NDArray[np.float64], lead: float, standing: NDArray[np.float64]) -> NDArray[np.float64]:
+    weights = np.exp((nearness - nearness.max()) / lead) * standing
     return weights / weights.sum()
 
 
-def _ages(neighbours: Sequence[Hit]) -> NDArray[np.float64]:
-    """Days by which each answer is older than the newest; 0 where it is not known."""
+def _standing(neighbours: Sequence[Hit]) -> NDArray[np.float64]:
+    """What each answer's age makes of its vote, against the newest; an unknown age is none."""
     newest = max((hit.created_at for hit in neighbours if hit.created_at is not None), default=None)
-    return np.array([_days_older(hit.created_at, newest) for hit in neighbours], dtype=np.float64)
+    days = np.array([_days_older(hit.created_at, newest) for hit in neighbours], dtype=np.float64)
+    return np.exp(-days / _AGEING_DAYS) * (1.0 + _LATELY * np.exp(-days / _LATELY_DAYS))
 
 
 def _days_older(moment: datetime | None, newest: datetime | None) -> float:
