@@ -26,6 +26,7 @@ from connectors.llm.configuration import (
 from connectors.llm.embeddings import RemoteEmbedder
 from connectors.rerank.endpoint import EndpointReranker, rerank_endpoint
 from connectors.rest.channel import RestChannel
+from connectors.rest.mapped.channel import MappedChannel
 from connectors.rest.webhooks import SignedPoster
 from connectors.storage.bucket import Bucket, BucketStorage
 from connectors.storage.folder import FolderStorage
@@ -129,6 +130,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         LiveChannel("chat"),
         LiveChannel("widget"),
         EmailChannel(rules, clock, StoredCredentials(database)),
+        MappedChannel(rules, clock, StoredCredentials(database)),
         WhmcsChannel(rules, clock),
         TwilioWhatsApp(rules, clock),
         MetaWhatsApp(rules, clock),

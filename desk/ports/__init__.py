@@ -23,7 +23,7 @@ from desk.ports.customer_facts import CustomerFact, CustomerFactsChannel, FactSe
 from desk.ports.documents import DocumentIndexer
 from desk.ports.embeddings import Embedder, Vectors
 from desk.ports.faqs import FaqFound, FaqLane, FaqMatch
-from desk.ports.forms import ChannelForm, FormChannel, FormField, SetupFile, SetupFileChannel, SetupStep
+from desk.ports.forms import ChannelForm, FormChannel, FormField, SampleChannel, SetupFile, SetupFileChannel, SetupStep
 from desk.ports.history import HistoryReader, HistoryReplayer
 from desk.ports.inbound import (
     Batch,
@@ -180,6 +180,7 @@ __all__ = [
     "Reranker",
     "Reranking",
     "Retriever",
+    "SampleChannel",
     "SendOutcome",
     "Sender",
     "SetupFile",

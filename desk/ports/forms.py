@@ -130,6 +130,20 @@ class FormChannel(InboundChannel, Protocol):
 
 
 @runtime_checkable
+class SampleChannel(FormChannel, Protocol):
+    """A channel whose form says how to read somebody's messages, and that shows what a sample becomes."""
+
+    def preview(
+        self, given: Mapping[str, Any], before: ConfiguredChannel | None, sample: str
+    ) -> tuple[tuple[tuple[str, str], ...], ...]:
+        """Of each message in the sample what is read from it, label and value. Stores nothing.
+
+        Raises InvalidInputError when form or sample cannot be used.
+        """
+        ...
+
+
+@runtime_checkable
 class SetupFileChannel(FormChannel, Protocol):
     """A channel that needs a small file of its own on the other side."""
 
@@ -138,4 +152,4 @@ class SetupFileChannel(FormChannel, Protocol):
         ...
 
 
-__all__ = ["ChannelForm", "FormChannel", "FormField", "SetupFile", "SetupFileChannel", "SetupStep"]
+__all__ = ["ChannelForm", "FormChannel", "FormField", "SampleChannel", "SetupFile", "SetupFileChannel", "SetupStep"]

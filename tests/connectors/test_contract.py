@@ -10,6 +10,7 @@ import pytest
 
 from connectors.email.channel import EmailChannel
 from connectors.rest.channel import RestChannel
+from connectors.rest.mapped.channel import MappedChannel
 from connectors.whatsapp.meta.channel import MetaWhatsApp
 from connectors.whatsapp.twilio.channel import TwilioWhatsApp
 from connectors.whmcs.channel import WhmcsChannel
@@ -88,6 +89,21 @@ SUBJECTS = (
         raw=b'{"kind": "hint", "id": "12"}',
         broken=(b"", b"{}", b"[1]", b'{"kind": "entry"}', bytes(range(256))),
         secret="secret",
+    ),
+    Subject(
+        "custom",
+        lambda rules, clock, store: MappedChannel(rules, clock, store, 2),
+        {
+            "body": "text",
+            "customer_email": "from",
+            "reply_url": "http://127.0.0.1:{port}/replies",
+            "auth": "bearer",
+            "auth_secret": "a-token",
+        },
+        recipient={"email": "marta@customer.test"},
+        raw=b'{"text": "Hello", "from": "marta@customer.test"}',
+        broken=(b"", b"{}", b"[1]", b'{"text": ["x"]}', bytes(range(256))),
+        secret="auth_secret",
     ),
 )
 every_channel = pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.kind)

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from desk.accounts.identity import Actor, Permission
 from desk.connections import ConnectionChange, change_connection, get_connection
 from desk.egress import EgressRules
-from desk.errors import NotFoundError
+from desk.errors import DeskError, NotFoundError
 from desk.inbound.connecting import (
     check_connection,
     configure_connection,
@@ -30,11 +30,11 @@ from desk.inbound.hooks import hook_address
 from desk.inbound.receiving import details_of
 from desk.installation import Installation
 from desk.models import Delivery
-from desk.ports import ChannelForm, FormChannel, SetupFileChannel
+from desk.ports import ChannelForm, ConfiguredChannel, FormChannel, SampleChannel, SetupFileChannel
 from desk.web.permissions import needs
 from ui.pages.shell import leave_for, page_or_content, part_of_page, told
 from ui.presenting.channels import channel_page, connection_state, shown_checks, shown_sent_reply
-from ui.presenting.email import shown_entry
+from ui.presenting.email import sentence, shown_entry
 from ui.presenting.settings import settings_tabs
 
 ENTRIES = 20
@@ -177,6 +177,26 @@ class Channels(Controller):
             await try_again(session, connection_id, entry_id)
         return told(await _one(request, installation, actor, connection_id), "It is being read again.")
 
+    @post("/new/{kind:str}/sample", status_code=200)
+    async def first_sample(
+        self, request: Request[Any, Any, Any], kind: FromPath[str], installation: NamedDependency[Installation]
+    ) -> Template:
+        return await _sample(request, _channel(installation, kind), None)
+
+    @post("/{connection_id:uuid}/sample", status_code=200)
+    async def sample(
+        self,
+        request: Request[Any, Any, Any],
+        connection_id: FromPath[UUID],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        """With the settings as they stand in the form, saved or not."""
+        async with installation.database.transaction(actor.scope) as session:
+            row = await get_connection(session, connection_id)
+            before = ConfiguredChannel(dict(row.configuration), json.loads(row.secrets))
+        return await _sample(request, _channel(installation, row.channel), before)
+
     @get("/{connection_id:uuid}/file")
     async def setup_file(
         self, connection_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
@@ -210,6 +230,19 @@ def _given(form: ChannelForm, sent: dict[str, Any]) -> dict[str, Any]:
     return {
         each.name: str(sent.get(each.name, "")) for each in form.fields if each.name in sent or each.kind == "switch"
     }
+
+
+async def _sample(request: Request[Any, Any, Any], channel: FormChannel, before: ConfiguredChannel | None) -> Template:
+    if not isinstance(channel, SampleChannel):
+        msg = "messages of this channel are always read alike"
+        raise NotFoundError(msg)
+    form = dict(await request.form())
+    try:
+        messages = channel.preview(_given(channel.form, form), before, str(form.get("sample", "")))
+    except DeskError as error:
+        # Beside the sample and not at the end of a long form.
+        return part_of_page("settings_channel.html", ["sample"], messages=[], problem=sentence(error.detail))
+    return part_of_page("settings_channel.html", ["sample"], messages=messages, problem="")
 
 
 async def _one(request: Request[Any, Any, Any], installation: Installation, actor: Actor, connection_id: UUID) -> Any:
@@ -252,5 +285,7 @@ async def _page(request: Request[Any, Any, Any], installation: Installation, act
         area="settings",
         tabs=settings_tabs(actor),
         tab="channels",
+        messages=[],
+        problem="",
         **context,
     )

@@ -16,6 +16,7 @@ from desk.ports import (
     FormChannel,
     FormField,
     HealthCheck,
+    SampleChannel,
     SetupStep,
     TriedChannel,
     WatchedChannel,
@@ -101,6 +102,7 @@ class ChannelPage:
     steps: Sequence[ShownStep]
     may_test: bool
     may_fetch: bool
+    may_sample: bool
     facts: Sequence[tuple[str, str]] = ()
 
 
@@ -153,6 +155,7 @@ def channel_page(
         steps=_steps(form, stored, webhook, file_address),
         may_test=isinstance(channel, TriedChannel),
         may_fetch=isinstance(channel, WatchedChannel),
+        may_sample=isinstance(channel, SampleChannel),
         facts=facts,
     )
 

@@ -45,6 +45,10 @@ CHANNELS = {
     "whatsapp_twilio": "WhatsApp",
     "email": "E-mail",
     "whmcs": "WHMCS",
+    "hubspot": "HubSpot",
+    "zoho": "Zoho Desk",
+    "salesforce": "Salesforce",
+    "custom": "Other system",
     "import": "Import",
 }
 SOURCE_KINDS = {
