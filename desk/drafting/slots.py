@@ -20,8 +20,8 @@ from desk.drafting.particulars import Particular, particulars
 from desk.drafting.public_domains import is_public
 
 _OTHERS_NEEDED = 2
-"""Further approved answers that must carry a literal before it counts as the answer's own: a single other one
-may well be the same customer's next ticket."""
+"""Other customers whose approved answers must carry a literal before it counts as the answer's own. Where names are not
+recorded every question is another customer's, and a single other one may well be the same customer's next ticket."""
 _ISSUED_LINK = re.compile(
     r"@|%40|(?:token|key|order|invoice|ticket|case|customer|client|account|user|uid|session|auth|hash|code|email|mail)"
     r"(?:_?(?:id|no|number))?[=/][^&/#]*\d|(?<!\w)(?=\w*\d)(?=\w*[a-z])\w{24,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-",
@@ -166,7 +166,7 @@ class SlotFiller:
         if _carries(self._ticket_text, value) or any(_carries(text, value) for text in self._knowledge):
             return True
         carrying = {
-            other.question
+            other.customer_name.casefold() or other.question
             for other in self._others
             if other.question != example.question
             and value in other.answer.casefold()
