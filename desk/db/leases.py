@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.elements import ColumnElement
 
-from desk.db.tenancy import BEGUN, NO_TENANT, Scope
+from desk.db.tenancy import BEGUN, Scope
 from desk.db.unit_of_work import Database
 from desk.models.base import TenantRow, Work
 
@@ -45,12 +45,13 @@ class LostLeaseError(Exception):
 
 async def claim(database: Database, kind: str, most: int, lease_seconds: float) -> list[Claim]:
     """Up to `most` due rows of the table `kind`, over all tenants, oldest first."""
-    async with database.transaction(NO_TENANT) as session:
-        rows = await session.execute(
-            text("SELECT id, tenant_id, fence FROM desk_claim_work(:kind, :most, :lease)"),
-            {"kind": kind, "most": most, "lease": lease_seconds},
-        )
-        return [Claim(kind, row.id, row.tenant_id, row.fence) for row in rows]
+    rows = await database.look_up(
+        "SELECT id, tenant_id, fence FROM desk_claim_work(:kind, :most, :lease)",
+        kind=kind,
+        most=most,
+        lease=lease_seconds,
+    )
+    return [Claim(kind, row["id"], row["tenant_id"], row["fence"]) for row in rows]
 
 
 async def claim_these(

@@ -86,8 +86,8 @@ class Database:
             await self.waker.wake(frozenset(kinds))
 
     async def look_up(self, function: str, **arguments: Any) -> Sequence[RowMapping]:
-        """What one of the database's own functions (`desk.db.policies`) finds for who has no tenant yet: a single
-        statement, so it needs no transaction around it."""
+        """What one of the database's own functions (`desk.db.policies`) finds or does across tenants: a single
+        statement, so it needs no transaction around it and commits by itself."""
         async with self.engine.connect() as connection:
             found = await (await connection.execution_options(isolation_level="AUTOCOMMIT")).execute(
                 text(function), arguments
