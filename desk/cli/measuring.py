@@ -66,6 +66,7 @@ async def _measure_work(settings: Settings, *, full: bool) -> list[Figure]:
     from desk.first_run import prepare_database
     from desk.measuring.drafts import DraftBench
     from desk.measuring.jobs import measure_job_start
+    from desk.measuring.requests import measure_requests
     from desk.measuring.scratch import grow_tenant
     from desk.measuring.tenants import TenantsBench
     from desk.wiring import database_address, running
@@ -78,6 +79,7 @@ async def _measure_work(settings: Settings, *, full: bool) -> list[Figure]:
             figures += await TenantsBench(installation).measure()
         tenant = await grow_tenant(installation)
         figures += await DraftBench(installation, tenant).measure()
+        figures += await measure_requests(installation, tenant)
         figures.append(await measure_job_start(installation, address, tenant))
     return figures
 

@@ -22,6 +22,8 @@ from desk.settings import Settings, load_settings
 from desk.supervisor import ChildSpec, Supervisor
 
 _log = structlog.get_logger(__name__)
+WORKER_NICENESS = 5
+"""Where web and worker share the processors, whoever waits at a page goes before drafts that nobody waits for."""
 WORKER_GRACE_SECONDS = 20.0
 
 
@@ -131,6 +133,7 @@ async def _work(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     installation = build(settings, database_address(settings))
+    os.nice(WORKER_NICENESS)
     async with start_worker(installation) as work_loop:
         settle()
         _log.info("worker_started", process=os.getpid())
