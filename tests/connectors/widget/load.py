@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import httpx
@@ -37,24 +38,49 @@ DEEDS = ["move", "renew", "restore", "cancel", "protect", "rename", "duplicate",
 DETAILS = ["weekend", "reseller", "archive", "firewall", "template", "snapshot", "cluster", "gateway", "calendar"]
 
 
+class Asker:
+    """HTTP over a few kept connections, by bare sockets: an HTTP library costs as much processor time as the desk."""
+
+    def __init__(self, host: str, port: int, headers: dict[str, str]) -> None:
+        self._address = (host, port)
+        self._head = "".join(f"{name}: {value}\r\n" for name, value in {"Host": f"{host}:{port}", **headers}.items())
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+        reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection(*self._address)
+        length = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
+        writer.write(f"{method} {path} HTTP/1.1\r\n{self._head}{length}\r\n".encode() + body)
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+        size = int(head.partition("content-length:")[2].partition("\r\n")[0])
+        answer = await reader.readexactly(size)
+        self._idle.append((reader, writer))
+        return int(head.split(" ", 2)[1]), answer
+
+    def close(self) -> None:
+        for _, writer in self._idle:
+            writer.close()
+
+
 class Load:
     def __init__(self, desk: DeskProcess, key: str, widget: str, expected: int) -> None:
-        self._base = desk.url
-        self._headers = {"Authorization": f"Bearer {key}"}
+        self._asker = Asker("127.0.0.1", desk.port, {"Authorization": f"Bearer {key}"})
         self._widget = f"/widget/v1/{widget}"
         self.outcomes: Counter[str] = Counter()
         self.streams = 0
         self.expected = expected
         self.all_open = asyncio.Event()
 
-    async def chat(self, client: httpx.AsyncClient, question: str) -> None:
-        answer = await client.post("/api/v1/chat", headers=self._headers, json={"message": question})
-        body = answer.json() if answer.is_success else {}
-        self.outcomes[("handed over" if body["escalate"] else "answered") if body else str(answer.status_code)] += 1
+    async def chat(self, question: str) -> None:
+        status, answer = await self._asker.ask("POST", "/api/v1/chat", json.dumps({"message": question}).encode())
+        body: dict[str, Any] = json.loads(answer) if status == 200 else {}
+        self.outcomes[("handed over" if body["escalate"] else "answered") if body else str(status)] += 1
 
-    async def search(self, client: httpx.AsyncClient, query: str) -> None:
-        found = await client.get("/api/v1/faqs", headers=self._headers, params={"query": query, "limit": 5})
-        self.outcomes["searched" if found.is_success else f"search {found.status_code}"] += 1
+    async def search(self, query: str) -> None:
+        status, _ = await self._asker.ask("GET", f"/api/v1/faqs?{urlencode({'query': query, 'limit': 5})}")
+        self.outcomes["searched" if status == 200 else f"search {status}"] += 1
+
+    def close(self) -> None:
+        self._asker.close()
 
     async def visit(self, client: httpx.AsyncClient, number: int) -> tuple[str, dict[str, str]]:
         """A conversation's stream: its address and headers."""
@@ -138,15 +164,17 @@ async def measure(desk: DeskProcess, key: str, widget: str, arguments: argparse.
         await asyncio.sleep(arguments.settle)
         # The first questions build what is built once; they are not counted.
         for question, _ in faqs[:20]:
-            await load.chat(client, question)
+            await load.chat(question)
         load.outcomes.clear()
         asked = [chosen.choice(faqs)[0] for _ in range(int(arguments.rate * arguments.seconds))]
-        before = processor_seconds(desk)
+        before, own = processor_seconds(desk), time.process_time()
         chats, searches = await asyncio.gather(
-            at_rate(arguments.rate, arguments.seconds, lambda at: load.chat(client, asked[at])),
-            at_rate(SEARCHES_PER_SECOND, arguments.seconds, lambda at: load.search(client, asked[at][:60])),
+            at_rate(arguments.rate, arguments.seconds, lambda at: load.chat(asked[at])),
+            at_rate(SEARCHES_PER_SECOND, arguments.seconds, lambda at: load.search(asked[at][:60])),
         )
-        spent = processor_seconds(desk) - before
+        spent = {part: seconds - before[part] for part, seconds in processor_seconds(desk).items()}
+        own = time.process_time() - own
+        load.close()
         still_open = load.streams
         for task in idle:
             task.cancel()
@@ -158,21 +186,28 @@ async def measure(desk: DeskProcess, key: str, widget: str, arguments: argparse.
         "outcomes": dict(load.outcomes),
         "chat_ms": {"p50": percentile(chats, 0.5), "p95": percentile(chats, 0.95), "p99": percentile(chats, 0.99)},
         "search_ms": {"p50": percentile(searches, 0.5), "p95": percentile(searches, 0.95)},
-        "processor_ms_per_chat": 1000 * spent / max(1, len(chats)),
+        "processor_ms_per_chat": {
+            "all": round(1000 * sum(spent.values()) / max(1, len(chats)), 1),
+            **{part: round(1000 * seconds / max(1, len(chats)), 1) for part, seconds in spent.items()},
+            "asking": round(1000 * own / max(1, len(chats)), 1),
+        },
         "load_average": os.getloadavg()[0],
     }
 
 
-def processor_seconds(desk: DeskProcess) -> float:
-    """Of all the desk's processes, its database among them."""
-    ticks = 0
-    for pid in desk.pids():
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+def processor_seconds(desk: DeskProcess) -> dict[str, float]:
+    """Of the web's processes, the worker's, and all others: the database and the parent."""
+    web, worker = desk.pids("desk", "serve"), desk.pids("desk", "worker")
+    parts = {"web": web, "worker": worker, "database": desk.pids() - web - worker}
+    return {part: sum(map(processor_ticks, pids)) / os.sysconf("SC_CLK_TCK") for part, pids in parts.items()}
+
+
+def processor_ticks(pid: int) -> int:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
 
 
 def prepared(desk: DeskProcess, faqs: int) -> tuple[str, str]:

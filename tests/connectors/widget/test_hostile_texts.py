@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
 from desk.attachments.kept import clean_name
 from tests.connectors.widget.browsing import (
@@ -93,9 +93,17 @@ def watched(browser: Browser, struck: list[str]) -> BrowserContext:
     """Whatever is carried out reports itself; no page's Content-Security-Policy stands in its way."""
     opened = browser.new_context(locale="en-GB", viewport={"width": 1400, "height": 900}, bypass_csp=True)
     opened.set_default_timeout(30_000)
-    opened.expose_function("struck", lambda *what: struck.append(str(what)))
+
+    def report(*what: object) -> None:
+        struck.append(str(what))
+
+    def refuse(dialog: Dialog) -> None:
+        struck.append(dialog.message)
+        dialog.dismiss()
+
+    opened.expose_function("struck", report)  # pyright: ignore[reportUnknownMemberType] -- its parameters have no types
     opened.add_init_script(f"({TRAP})()")
-    opened.on("dialog", lambda dialog: (struck.append(dialog.message), dialog.dismiss()))
+    opened.on("dialog", refuse)
     opened.on("request", lambda request: struck.append(request.url) if "127.0.0.1:9/" in request.url else None)
     return opened
 
