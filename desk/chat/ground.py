@@ -29,7 +29,7 @@ from desk.intents import set_intent
 from desk.models import Connection, Customer, Ticket
 from desk.policy.rules import rules_and_preferences
 
-QUICK_SECONDS = 5.0
+QUICK_SECONDS = 15.0
 """A FAQ answer that takes longer, because an embedding service does, is left to the worker. The first one of a process
 loads the model."""
 _log = structlog.get_logger(__name__)

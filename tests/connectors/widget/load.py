@@ -28,7 +28,7 @@ from uuid import uuid4
 
 import httpx
 
-from tests.whole.desk_process import DeskProcess
+from tests.whole.desk_process import DeskProcess, descendants
 
 SEED = 11
 SEARCHES_PER_SECOND = 2
@@ -196,9 +196,13 @@ async def measure(desk: DeskProcess, key: str, widget: str, arguments: argparse.
 
 
 def processor_seconds(desk: DeskProcess) -> dict[str, float]:
-    """Of the web's processes, the worker's, and all others: the database and the parent."""
-    web, worker = desk.pids("desk", "serve"), desk.pids("desk", "worker")
-    parts = {"web": web, "worker": worker, "database": desk.pids() - web - worker}
+    """Of the web's processes, the worker's, and the database's, which is no child of the desk's."""
+    server = desk.postmaster()
+    parts = {
+        "web": desk.pids("desk", "serve"),
+        "worker": desk.pids("desk", "worker"),
+        "database": {server, *descendants(server)},
+    }
     return {part: sum(map(processor_ticks, pids)) / os.sysconf("SC_CLK_TCK") for part, pids in parts.items()}
 
 
