@@ -190,7 +190,9 @@ def _planes(steps: Vectors) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
 
 
 def _products(first: NDArray[np.int8], second: NDArray[np.int8]) -> NDArray[np.float64]:
-    """Of every row with every row."""
+    """Of every row with every row; numkong knows no empty side."""
+    if not len(first) or not len(second):
+        return np.zeros((len(first), len(second)))
     return cast("NDArray[np.float64]", np.asarray(numkong.cdist(first, second, "dot")))
 
 

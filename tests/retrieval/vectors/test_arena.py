@@ -258,6 +258,16 @@ def test_a_vector_without_a_direction_is_refused_and_changes_nothing(quantize_ab
 
 
 @LAYOUTS
+def test_asking_for_the_cosines_of_no_rows_gives_none(quantize_above):
+    """A question whose words all lie in what the vectors proposed already."""
+    arena = VectorArena(96, quantize_above=quantize_above)
+    rows = topical(50, 96, seed=3)
+    arena.upsert_many([item(number) for number in range(50)], rows)
+
+    assert arena.cosines(rows[0], np.array([], dtype=np.intp)).tolist() == []
+
+
+@LAYOUTS
 def test_an_empty_arena_finds_nothing_and_gives_its_memory_back(quantize_above):
     arena = VectorArena(16, quantize_above=quantize_above)
     assert arena.search(np.ones(16), 3) == []
