@@ -121,11 +121,11 @@ async def test_once_a_person_has_it_the_machine_keeps_quiet_until_the_agent_has_
 
 async def drafted(client: Client, person: Person, answered: dict[str, Any]) -> dict[str, Any]:
     """The ticket's newest draft, once it is written."""
-    for _ in range(100):
+    for _ in range(600):
         draft: dict[str, Any] | None = (await ticket_of(client, person, answered))["current_draft"]
         if draft is not None and draft["state"] != "writing":
             return draft
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.1)
     pytest.fail("no draft was written")
 
 
