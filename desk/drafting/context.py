@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from uuid import UUID
 
 from sqlalchemy import select
@@ -12,12 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from desk.attachments.pictures import described_pictures
 from desk.conversation import customer_words, words_of, written_subject
+from desk.customer_facts import fact_sheets
 from desk.intents import set_intent
 from desk.models import Customer, Draft, Message, Ticket
 from desk.plain_text import excerpt
+from desk.ports import CustomerFact
 
 LAST_MESSAGES = 6
 EARLIER_TICKETS = 3
+MOST_FACTS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ class DraftContext:
     """What a person said the ticket is about; empty when nobody did."""
     pictures: tuple[str, ...] = ()
     """What a machine says of the pictures in the unanswered messages: material, like the customer's own words."""
+    facts: tuple[CustomerFact, ...] = ()
+    """What connected systems know of this customer and a draft may use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +120,14 @@ async def load_context(session: AsyncSession, draft: Draft, thread: Sequence[Sai
         tone=draft.tone,
         intent=await set_intent(session, ticket.id),
         pictures=pictures,
+        facts=await _facts(session, customer.id),
     )
+
+
+async def _facts(session: AsyncSession, customer_id: UUID) -> tuple[CustomerFact, ...]:
+    sheets = await fact_sheets(session, customer_id)
+    usable = (fact for sheet in sheets for section in sheet.sections for fact in section.facts if fact.slot)
+    return tuple(islice(usable, MOST_FACTS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from desk.db.leases import Claim, LostLeaseError, due_in, finish
 from desk.db.unit_of_work import Database, announce
 from desk.drafting.checks import Check, run_checks
 from desk.drafting.context import DraftContext, load_context, read_thread
+from desk.drafting.customer_slots import fact_lines, fill_slots
 from desk.drafting.faq_answer import faq_confidence, may_answer, was_said, with_faq, write_from_faq, writes_itself
 from desk.drafting.inputs import DraftingInputs, FinishedDraft
 from desk.drafting.local_writer import write_locally
@@ -153,6 +154,7 @@ class DraftingDesk:
             written = write_from_faq(answering)
         else:
             written = await self._write(model, context, inputs, evidence, turns)
+        written = replace(written, body=fill_slots(written.body, context.facts))
         wrote = time.perf_counter()
         confidence, features = await self._score(context, inputs, evidence, written, answering)
         checks = self._check(written, context, inputs, evidence)
@@ -236,6 +238,7 @@ class DraftingDesk:
         hits = [hit for hit in (*evidence.hits, *evidence.neighbours) if hit.item_id in set(written.used)]
         record = [message.body for message in context.messages] + [context.customer_name, context.customer_email]
         record += context.pictures
+        record += fact_lines(context.facts)
         others = {hit.customer_name for hit in hits if hit.customer_name} - {context.customer_name}
         used = {hit.item_id for hit in hits}
         return run_checks(

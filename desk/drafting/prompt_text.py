@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from desk.drafting.context import DraftContext
+from desk.drafting.customer_slots import fact_lines
 from desk.drafting.prompts import PLACEHOLDER, PromptText
 from desk.ports import ChatTurn, Hit
 
@@ -52,6 +53,9 @@ def conversation_text(context: DraftContext) -> str:
     if context.earlier_tickets:
         listed = "; ".join(f"#{ticket.number} {ticket.subject} ({ticket.status})" for ticket in context.earlier_tickets)
         lines.append(f"Earlier tickets of this customer: {listed}")
+    if context.facts:
+        known = "; ".join(fact_lines(context.facts))
+        lines.append(f"From this customer's account, to be used only where the question needs it: {known}")
     speakers = {"customer": context.customer_name or "Customer", "agent": "Support", "machine": "Support"}
     lines += [f"{speakers.get(message.author, message.author)}: {message.body}" for message in context.messages]
     if context.pictures:

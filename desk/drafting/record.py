@@ -10,6 +10,7 @@ import msgspec
 
 from desk.accounts.preferences import write_preferences
 from desk.drafting.context import DraftContext
+from desk.drafting.customer_slots import fact_phrases
 from desk.drafting.faq_answer import faq_record
 from desk.drafting.inputs import DraftingInputs, FinishedDraft
 from desk.drafting.slots import TicketFacts
@@ -22,7 +23,7 @@ LONGEST_EXCERPT = 1_500
 
 
 def ticket_facts(context: DraftContext) -> TicketFacts:
-    """What the desk's own writer may refill an approved answer's slots from: this customer's words only."""
+    """What the desk's own writer may refill an approved answer's slots from: this customer's words and account only."""
     own_words = tuple(message.body for message in context.messages if message.author == "customer")
     return TicketFacts(
         subject=context.subject,
@@ -30,6 +31,7 @@ def ticket_facts(context: DraftContext) -> TicketFacts:
         customer_name=context.customer_name,
         customer_email=context.customer_email,
         known=(context.summary, *own_words[:-1]),
+        account=fact_phrases(context.facts),
     )
 
 

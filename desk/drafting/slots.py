@@ -47,6 +47,8 @@ class TicketFacts:
     customer_email: str = ""
     known: tuple[str, ...] = ()
     """Further texts about the same customer (earlier messages, orders, domains) that may be refilled from."""
+    account: tuple[str, ...] = ()
+    """Phrases such as "invoice 4711" from the customer's account, for what their own words do not say."""
 
     @property
     def text(self) -> str:
@@ -70,6 +72,7 @@ class SlotFiller:
     def __init__(self, ticket: TicketFacts, others: Sequence[ApprovedAnswer], knowledge: Sequence[str]) -> None:
         self._ticket = ticket
         self._ticket_text = ticket.text
+        self._account_text = "\n".join(ticket.account)
         self._others = others
         self._knowledge = knowledge
 
@@ -163,7 +166,9 @@ class SlotFiller:
 
     def _is_common(self, value: str, example: ApprovedAnswer) -> bool:
         """Whether this ticket, the knowledge or enough other answers carry a literal of the example."""
-        if _carries(self._ticket_text, value) or any(_carries(text, value) for text in self._knowledge):
+        if any(_carries(text, value) for text in (self._ticket_text, self._account_text)) or any(
+            _carries(text, value) for text in self._knowledge
+        ):
             return True
         carrying = {
             other.customer_name.casefold() or other.question
@@ -185,12 +190,17 @@ class SlotFiller:
             return self._ticket.customer_email
         if found.kind in ("url", "number") or (found.kind == "date" and not _carries(example.question, found.value)):
             return None
-        own = {
-            part.value: self._ticket_text[part.start : part.end]
-            for part in particulars(self._ticket_text)
-            if part.kind == found.kind and part.noun == found.noun
-        }
+        own = _alike(found, self._ticket_text) or _alike(found, self._account_text)
         return next(iter(own.values())) if len(own) == 1 else None
+
+
+def _alike(found: Particular, text: str) -> dict[str, str]:
+    """What the text has of the same kind, as written, by bare value."""
+    return {
+        part.value: text[part.start : part.end]
+        for part in particulars(text)
+        if part.kind == found.kind and part.noun == found.noun
+    }
 
 
 def _as_greeted(greeted: str, own: str) -> str:

@@ -19,7 +19,7 @@ from desk.ports.channels import (
     TemplateVariable,
 )
 from desk.ports.clock import Clock
-from desk.ports.customer_facts import CustomerFact, CustomerFactsChannel, FactSection, KnownCustomer
+from desk.ports.customer_facts import SLOTS, CustomerFact, CustomerFactsChannel, FactSection, KnownCustomer
 from desk.ports.documents import DocumentIndexer
 from desk.ports.embeddings import Embedder, Vectors
 from desk.ports.faqs import FaqFound, FaqLane, FaqMatch
@@ -104,6 +104,7 @@ from desk.ports.websites import SitemapFacts, WebPageFacts, WebPageReader
 
 __all__ = [
     "NO_INTENT",
+    "SLOTS",
     "ApprovedTemplate",
     "Batch",
     "Calibration",

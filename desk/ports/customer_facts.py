@@ -8,6 +8,15 @@ from uuid import UUID
 
 from desk.ports.channels import ConnectionDetails
 
+SLOTS = frozenset(
+    {
+        "client name", "company", "service name", "service domain", "next due date", "domain name",
+        "domain expiry date", "invoice number", "invoice amount", "invoice due date", "plan", "account number",
+        "deal name", "deal amount", "deal stage",
+    }
+)  # fmt: skip
+"""The names all systems share, so that an approved answer does not depend on where the facts come from."""
+
 
 @dataclass(frozen=True, slots=True)
 class CustomerFact:
@@ -16,8 +25,8 @@ class CustomerFact:
     url: str = ""
     """Where people of the tenant see more; https only."""
     slot: str = ""
-    """The name under which a draft may use the value, as in `{invoice number}`: lower-case words. "" keeps the value
-    out of drafts. With several values of one name, the slot is filled only where they are all the same."""
+    """One of `SLOTS`, by which a draft may use the value, as in `{invoice number}`. "" keeps the value out of drafts,
+    and from language models. With several values of one name, the slot is filled only where they are all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +55,4 @@ class CustomerFactsChannel(Protocol):
         ...
 
 
-__all__ = ["CustomerFact", "CustomerFactsChannel", "FactSection", "KnownCustomer"]
+__all__ = ["SLOTS", "CustomerFact", "CustomerFactsChannel", "FactSection", "KnownCustomer"]

@@ -13,6 +13,7 @@ from desk.drafting.checks.facts import check_facts
 from desk.drafting.checks.injection import check_injection
 from desk.drafting.checks.links import check_links
 from desk.drafting.checks.personal import check_personal
+from desk.drafting.checks.slots import check_slots
 from desk.drafting.checks.wording import check_language, check_leaks, check_promises, check_text
 
 
@@ -43,6 +44,7 @@ def run_checks(  # noqa: PLR0913 - keyword only: everything a draft is held agai
         *check_links(body, known, allowed_hosts),
         *check_promises(body, known),
         *check_leaks(body),
+        *check_slots(body),
         *check_personal(body, (*shareable, customer_words), other_people),
         *check_injection(customer_words, sources),
     )
