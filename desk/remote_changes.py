@@ -168,16 +168,3 @@ async def try_change_again(database: Database, actor: Actor, change_id: UUID) ->
         wake(session, "remote_changes")
         await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
     return row
-
-
-async def open_changes(session: AsyncSession, ticket_id: UUID) -> list[RemoteChange]:
-    """What has not arrived over there and needs somebody to know, newest first; of each thing the newest only."""
-    found = await session.execute(
-        select(RemoteChange)
-        .where(RemoteChange.ticket_id == ticket_id, RemoteChange.state.in_(("failed", "uncertain", "sent")))
-        .order_by(RemoteChange.id.desc())
-    )
-    newest: dict[str, RemoteChange] = {}
-    for row in found.scalars():
-        newest.setdefault(str(row.id) if row.field == "note" else row.field, row)
-    return [row for row in newest.values() if row.state != "sent"]

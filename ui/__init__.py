@@ -25,6 +25,7 @@ from ui.pages.people import Keys, People
 from ui.pages.playground import Playground, decision
 from ui.pages.prompts import Prompts
 from ui.pages.queue import Queue
+from ui.pages.remote import RemoteTickets
 from ui.pages.replying import Deliveries, Replying
 from ui.pages.sending import Sending, SendingPages
 from ui.pages.settings import Settings
@@ -50,6 +51,7 @@ def page_handlers() -> Sequence[ControllerRouterHandler]:
         SetupPage,
         Queue,
         Tickets,
+        RemoteTickets,
         Replying,
         Deliveries,
         ComposerFiles,

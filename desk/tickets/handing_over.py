@@ -59,3 +59,16 @@ async def hand_over(
     session.add(change)
     await session.flush()
     wake(session, "remote_changes")
+
+
+async def open_changes(session: AsyncSession, ticket_id: UUID) -> list[RemoteChange]:
+    """What has not arrived over there and needs somebody to know, newest first; of each thing the newest only."""
+    found = await session.execute(
+        select(RemoteChange)
+        .where(RemoteChange.ticket_id == ticket_id, RemoteChange.state.in_(("failed", "uncertain", "sent")))
+        .order_by(RemoteChange.id.desc())
+    )
+    newest: dict[str, RemoteChange] = {}
+    for row in found.scalars():
+        newest.setdefault(str(row.id) if row.field == "note" else row.field, row)
+    return [row for row in newest.values() if row.state != "sent"]

@@ -12,12 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from desk.attachments.pictures import descriptions_of
 from desk.attachments.threads import files_of_deliveries, files_of_messages
 from desk.chat.unread import newest_notice
+from desk.customer_facts import FactSheet, fact_sheets
 from desk.customers.people import Suggestion, family_of, proofs_of, suggestions_for
 from desk.drafting.requests import current_draft
 from desk.errors import NotFoundError
 from desk.models import (
     Attachment,
     ChatSession,
+    Connection,
     Customer,
     CustomerProof,
     Delivery,
@@ -25,12 +27,15 @@ from desk.models import (
     DraftSource,
     Message,
     PictureDescription,
+    RemoteChange,
+    RemoteLink,
     ReplyNotice,
     Ticket,
     TicketEvent,
     User,
     Visitor,
 )
+from desk.tickets.handing_over import open_changes, remote_link
 
 EARLIER_TICKETS = 20
 MOST_EVENTS = 200
@@ -67,6 +72,14 @@ class TicketView:
     """Whether the visitor was told by e-mail of a reply that stayed unread."""
     verified_email: str = ""
     """The visitor's, when more than their word speaks for it."""
+    remote: RemoteLink | None = None
+    """The ticket of another system that is the same as this one."""
+    remote_name: str = ""
+    """What people call that system: its connection's name."""
+    open_changes: Sequence[RemoteChange] = ()
+    """Changes that have not arrived over there."""
+    fact_sheets: Sequence[FactSheet] = ()
+    """What connected systems know of the customer."""
     others: Sequence[Customer] = ()
     """Further customers who are the same person."""
     descriptions: Mapping[UUID, PictureDescription] = field(default_factory=dict[UUID, PictureDescription])
@@ -112,6 +125,8 @@ async def ticket_view(session: AsyncSession, ticket_id: UUID) -> TicketView:
     thread, outbox = messages.scalars().all(), deliveries.scalars().all()
     files = await files_of_messages(session, [message.id for message in thread])
     draft = await current_draft(session, ticket)
+    remote = await remote_link(session, ticket.id)
+    system = None if remote is None else await session.get(Connection, remote.connection_id)
     found = await session.execute(select(ChatSession).where(ChatSession.ticket_id == ticket.id))
     chat = found.scalar_one_or_none()
     visitor = await session.get(Visitor, chat.visitor_id) if chat is not None and chat.visitor_id else None
@@ -130,6 +145,10 @@ async def ticket_view(session: AsyncSession, ticket_id: UUID) -> TicketView:
         chat=chat,
         reply_notice=await newest_notice(session, chat) if chat is not None else None,
         verified_email=visitor.verified_email if visitor is not None else "",
+        remote=remote,
+        remote_name=system.name if system is not None else "",
+        open_changes=await open_changes(session, ticket.id) if remote is not None else (),
+        fact_sheets=await fact_sheets(session, customer.id),
         others=others.all(),
         proofs=proofs,
         suggestions=await suggestions_for(session, customer.id) if proofs else (),

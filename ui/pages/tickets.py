@@ -70,6 +70,7 @@ class ChangeForm(msgspec.Struct):
     status: str | None = None
     assignee: str | None = None
     priority: str | None = None
+    department: str | None = None
     tags: str | None = None
     whole: str = ""
 
@@ -337,5 +338,6 @@ def _change(form: ChangeForm) -> TicketChange:
         status=UNSET if form.status is None else form.status,
         assignee=assignee,
         priority=UNSET if form.priority is None else form.priority,
+        department=UNSET if form.department is None else form.department or None,
         tags=UNSET if form.tags is None else [tag for tag in form.tags.split(",") if tag.strip()],
     )

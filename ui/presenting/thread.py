@@ -161,6 +161,12 @@ _EVENTS = {
     "participant_wrote": "Somebody else wrote in this conversation",
     "sender_not_genuine": "The sender's address was found to be false",
     "delivery_decided": "Delivery decided",
+    "answered_elsewhere": "Answered elsewhere",
+    "gone_elsewhere": "Not there any more",
+    "merged_elsewhere": "Merged elsewhere, kept apart here: the tickets are of different customers",
+    "subject_changed": "Subject changed",
+    "change_failed": "Change not handed over",
+    "change_uncertain": "Change may have been handed over",
     "ticket_escalated": "Escalated",
     "escalation_settled": "Escalation settled",
     "ticket_changed": "Changed",
@@ -215,6 +221,10 @@ _DETAILS: dict[str, Callable[[dict[str, Any]], str]] = {
     "chat_rated": lambda detail: f"{detail.get('rating')} of 5",
     "priority_raised": lambda detail: f"{detail.get('priority')}: {', '.join(detail.get('reasons', ()))}",
     "reply_judged": _judged,
+    "answered_elsewhere": lambda detail: f"in {detail.get('where')}",
+    "subject_changed": lambda detail: f"from '{detail.get('before')}'",
+    "change_failed": lambda detail: f"{detail.get('field')}: {detail.get('detail')}",
+    "change_uncertain": lambda detail: f"{detail.get('field')}: {detail.get('detail')}",
 }
 
 

@@ -13,6 +13,7 @@ from desk.models import ChatSession, Delivery, Ticket
 from desk.tickets import TicketView
 from desk.widget.reply_mail import NOTICE_WORDS
 from ui.presenting.customers import customer_name
+from ui.presenting.remote import ShownRemote, ShownSheet, shown_remote, shown_sheets
 from ui.presenting.thread import HistoryEntry, OpenReply, ShownMessage, history, open_replies, shown_message
 from ui.presenting.words import PRIORITIES, STATUSES, Chip, Choices, channel_words, choices, signal_chips
 
@@ -82,7 +83,11 @@ class ShownTicket:
     people: Choices
     priority: str
     priorities: Choices
+    department: str
+    has_department: bool
     tags: str
+    remote: ShownRemote | None
+    sheets: Sequence[ShownSheet]
 
 
 def shown_ticket(view: TicketView, people: dict[UUID, str], actor: Actor, query: str, now: datetime) -> ShownTicket:
@@ -129,7 +134,11 @@ def shown_ticket(view: TicketView, people: dict[UUID, str], actor: Actor, query:
         people=tuple((str(user_id), person) for user_id, person in people.items()),
         priority=ticket.priority,
         priorities=choices(PRIORITIES),
+        department=ticket.department or "",
+        has_department=bool(ticket.department) or view.remote is not None,
         tags=", ".join(ticket.tags),
+        remote=shown_remote(view),
+        sheets=shown_sheets(view.fact_sheets),
     )
 
 

@@ -73,6 +73,7 @@ CHECKS = {
     "not_empty": "Text",
     "personal": "Another customer's details",
     "injection": "Words to the machine",
+    "slots": "Open places",
 }
 CHANGES = {
     "step_added": "step added",
