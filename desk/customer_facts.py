@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from desk.accounts.identity import Actor
+from desk.customers.people import family_of
 from desk.db.leases import Claim, database_time, due_in, finish, hold
 from desk.db.tenancy import session_scope
 from desk.db.unit_of_work import Database, announce, wake
@@ -87,20 +88,23 @@ async def refresh_facts(database: Database, actor: Actor, ticket_id: UUID) -> in
             msg = "there is no such ticket"
             raise NotFoundError(msg)
         found = await session.execute(
-            select(CustomerFactSheet.connection_id).where(CustomerFactSheet.customer_id == ticket.customer_id)
+            select(CustomerFactSheet.customer_id, CustomerFactSheet.connection_id).where(
+                CustomerFactSheet.customer_id.in_(await family_of(session, ticket.customer_id))
+            )
         )
         asked = 0
-        for connection_id in {*found.scalars(), ticket.connection_id}:
-            asked += await wish_for_facts(session, ticket.customer_id, connection_id, fresh_seconds=0)
+        for customer_id, connection_id in {*(tuple(row) for row in found), (ticket.customer_id, ticket.connection_id)}:
+            asked += await wish_for_facts(session, customer_id, connection_id, fresh_seconds=0)
         await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
     return asked
 
 
 async def fact_sheets(session: AsyncSession, customer_id: UUID) -> list[FactSheet]:
+    """Of everybody who was found to be the same person. Raises NotFoundError."""
     found = await session.execute(
         select(CustomerFactSheet, Connection.name)
         .join(Connection, Connection.id == CustomerFactSheet.connection_id)
-        .where(CustomerFactSheet.customer_id == customer_id)
+        .where(CustomerFactSheet.customer_id.in_(await family_of(session, customer_id)))
         .order_by(CustomerFactSheet.id)
     )
     return [

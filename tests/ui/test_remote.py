@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from selectolax.lexbor import LexborHTMLParser as HTMLParser
 from sqlalchemy import select
 
 from desk.installation import Installation
@@ -43,6 +44,12 @@ async def ticket(installation: Installation, owner: Person) -> Ticket:
     return made
 
 
+def _side(page: HTMLParser) -> str:
+    side = page.css_first("#side")
+    assert side is not None
+    return str(side.text())
+
+
 async def test_the_ticket_shows_its_other_number_and_the_account(
     browser: Browser, installation: Installation, owner: Person, ticket: Ticket
 ) -> None:
@@ -52,7 +59,7 @@ async def test_the_ticket_shows_its_other_number_and_the_account(
     links = {each.text(): each.attributes["href"] for each in page.css("#side a") if each.text()}
     assert links["ABC-12"] == "https://billing.test/admin/12"
     assert links["<4711>"] == "https://billing.test/4711"
-    assert "12.00 EUR" in page.css_first("#side").text()
+    assert "12.00 EUR" in _side(page)
     answer = await browser.post(f"/tickets/{ticket.id}/facts")
     assert answer.status_code == 200
     assert "Being fetched" in answer.text, "the page does not wait for the other system"
@@ -77,7 +84,7 @@ async def test_a_change_here_is_handed_over_and_one_that_failed_can_be_tried_aga
         changes[0].state, changes[0].detail, changes[0].due_at = "failed", "the role does not allow it", None
         failed = changes[0].id
     page = await browser.page(f"/tickets/{ticket.id}")
-    side = page.css_first("#side").text()
+    side = _side(page)
     assert "Status On hold: not handed over" in side
     assert "the role does not allow it" in side
     again = f"/tickets/{ticket.id}/handed-over/{failed}/again"
