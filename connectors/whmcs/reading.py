@@ -95,7 +95,8 @@ def hint_message(name: str, ticket_id: str) -> RawMessage:
 
 
 def merge_message(merged_id: str, master_id: str, name: str) -> RawMessage:
-    return _raw(f"hook:{name}:{merged_id}", merged_id, {"kind": "merge", "id": merged_id, "into": master_id})
+    # Read before what the ticket that goes on then holds, so that nothing of the merged one is there twice.
+    return _raw(f"hook:{name}:{merged_id}", master_id, {"kind": "merge", "id": merged_id, "into": master_id})
 
 
 def _raw(external_id: str, ticket_id: str, told: Mapping[str, Any]) -> RawMessage:

@@ -161,6 +161,8 @@ def seen_of(view: TicketView) -> str:
 
 
 def _recipient(view: TicketView, name: str) -> str:
+    if view.remote is not None:
+        return f"{name} in {view.remote_name}"
     if view.ticket.channel in LIVE_CHANNELS or not view.customer.email:
         return f"{name} by {channel_words(view.ticket.channel)}"
     return view.customer.email

@@ -6,12 +6,13 @@ from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from connectors.whmcs.reading import hint_message, merge_message
 from desk.connections import get_connection
 from desk.customer_facts import fact_sheets, refresh_facts
 from desk.db.tenancy import Scope
-from desk.errors import ConflictError
+from desk.errors import ConflictError, NotFoundError
 from desk.inbound.connecting import create_connection
 from desk.inbound.receiving import details_of, receive
 from desk.installation import Installation
@@ -213,6 +214,10 @@ async def test_a_call_of_the_hook_file_brings_the_ticket_and_a_merge_joins_two(d
         await receive(session, connection, told)
     await until(desk.is_read)
     await desk.look()
+    print(
+        [(str(m.ticket_id)[-4:], m.seq, str(m.sent_at), m.body, m.external_id) for m in await desk.rows(Message)],
+        whmcs.tickets,
+    )
     kept, gone = sorted(await desk.tickets(), key=lambda each: each.external_id or "")
     assert (kept.status, gone.status) == ("open", "closed")
     assert await desk.said(kept) == [("customer", "How long?"), ("customer", "And shops?"), ("customer", "Anybody?")]
@@ -240,7 +245,9 @@ async def test_facts_are_of_this_customer_only_and_go_with_them(desk: WhmcsDesk,
         assert await fact_sheets(session, guest.id) == []
     other = await new_owner(desk.installation.database)
     async with desk.installation.database.transaction(Scope(other.tenant_id)) as session:
-        assert await fact_sheets(session, marta.id) == [], "forced by the database as well"
+        assert (await session.scalars(select(CustomerFactSheet))).all() == []
+        with pytest.raises(NotFoundError):
+            await fact_sheets(session, marta.id)
 
     whmcs.mishaps["GetClientsDetails"] = ["refuse_ip"]
     ticket = (await desk.rows(Ticket, Ticket.customer_id == marta.id))[0]
