@@ -214,10 +214,6 @@ async def test_a_call_of_the_hook_file_brings_the_ticket_and_a_merge_joins_two(d
         await receive(session, connection, told)
     await until(desk.is_read)
     await desk.look()
-    print(
-        [(str(m.ticket_id)[-4:], m.seq, str(m.sent_at), m.body, m.external_id) for m in await desk.rows(Message)],
-        whmcs.tickets,
-    )
     kept, gone = sorted(await desk.tickets(), key=lambda each: each.external_id or "")
     assert (kept.status, gone.status) == ("open", "closed")
     assert await desk.said(kept) == [("customer", "How long?"), ("customer", "And shops?"), ("customer", "Anybody?")]
