@@ -13,6 +13,7 @@ import click
 
 from desk.cli.connecting import settings_with_database
 from desk.cli.printing import progress_bar, write_json
+from desk.logs import configure_logs
 
 if TYPE_CHECKING:
     from desk.measuring.figures import Figure
@@ -33,6 +34,7 @@ def bench(target: str | None, *, full: bool) -> None:
     """
     from desk.command_wiring import measure_edits, measure_search
 
+    configure_logs("warning", "text")
     figures: list[Figure] = []
     with progress_bar() as bar:
         task = bar.add_task("Search", total=4)
