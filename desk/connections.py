@@ -23,6 +23,7 @@ from desk.widget.configuration import WidgetConfiguration, write_configuration
 LONGEST_NAME = 200
 LONGEST_URL = 2_000
 LONGEST_ANSWER_SECONDS = 60.0
+_KEPT = select(Connection).where(Connection.removed_at.is_(None))
 
 
 class ConnectionChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,13 +42,13 @@ class ConnectionChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def list_connections(session: AsyncSession, *, limit: int, offset: int) -> Page[Connection]:
-    rows, total = await read_page(session, select(Connection).order_by(Connection.id), limit=limit, offset=offset)
+    rows, total = await read_page(session, _KEPT.order_by(Connection.id), limit=limit, offset=offset)
     return Page([row[0] for row in rows], total, limit, offset)
 
 
 async def get_connection(session: AsyncSession, connection_id: UUID) -> Connection:
     """Raises NotFoundError."""
-    found = (await session.execute(select(Connection).where(Connection.id == connection_id))).scalar_one_or_none()
+    found = (await session.execute(_KEPT.where(Connection.id == connection_id))).scalar_one_or_none()
     if found is None:
         msg = "there is no such connection"
         raise NotFoundError(msg)

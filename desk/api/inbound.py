@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, get, post, put
+from litestar import Controller, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
@@ -21,11 +21,13 @@ from desk.inbound.connecting import (
     create_connection,
     failed_entries,
     get_entry,
+    remove_connection,
     send_trial,
     shown_raw,
     try_again,
 )
 from desk.installation import Installation
+from desk.message_templates import fetch_templates
 from desk.models import InboxEntry
 from desk.paging import STANDARD_PAGE
 from desk.web.permissions import needs
@@ -53,6 +55,10 @@ class ConnectionSettings(Asked):
 class SyncAnswer(Answer):
     received: int
     already_known: int
+
+
+class TemplatesAnswer(Answer):
+    count: int
 
 
 class CheckAnswer(Answer):
@@ -131,6 +137,22 @@ class InboundController(Controller):
             return connection_answer(
                 await configure_connection(session, installation.channels, connection_id, data.settings)
             )
+
+    @delete("/{connection_id:uuid}")
+    async def remove(
+        self, connection_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
+    ) -> None:
+        """Forgets settings and secrets. Tickets that came by it stay, and nothing can be sent from them any more."""
+        async with installation.database.transaction(actor.scope) as session:
+            await remove_connection(session, connection_id)
+
+    @post("/{connection_id:uuid}/templates", status_code=200)
+    async def templates(
+        self, connection_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
+    ) -> TemplatesAnswer:
+        """Fetch the message templates of a messenger anew."""
+        count = await fetch_templates(installation.database, actor, installation.channels, connection_id)
+        return TemplatesAnswer(count)
 
     @post("/{connection_id:uuid}/sync", status_code=200)
     async def sync(

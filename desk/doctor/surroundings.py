@@ -16,6 +16,7 @@ from desk.db.tenancy import Scope
 from desk.doctor.findings import Finding, judged
 from desk.egress import EgressRules
 from desk.errors import RefusedAddressError
+from desk.inbound.connecting import ConnectionHealth, connection_health
 from desk.installation import Installation
 from desk.models import GLOBAL_TENANT_ID, Connection, ModelCall
 
@@ -72,13 +73,17 @@ def _disk(installation: Installation) -> Finding:
 
 
 async def channels(installation: Installation) -> Finding:
-    """The wording of addresses only: a call would be an event at the other side."""
+    """How each connection was when it was last used, and the wording of addresses: a call would be an event at the
+    other side."""
     rules = EgressRules(allowed_hosts=frozenset(installation.settings.egress_allowed_hosts))
     problems: list[str] = []
     active = 0
     for tenant in await named_tenants(installation.database):
         async with installation.database.transaction(Scope(tenant.id)) as session:
             rows = (await session.execute(select(Connection).where(Connection.is_active))).scalars().all()
+            for row in rows:
+                health = await connection_health(session, row.id)
+                problems += [f"{tenant.slug}, {row.name}: {words}" for words in _troubles(health)]
         active += len(rows)
         for row in rows:
             for setting in ("callback_url", "status_url"):
@@ -86,6 +91,16 @@ async def channels(installation: Installation) -> Finding:
                 if problem:
                     problems.append(f"{tenant.slug}, {row.name}: the {setting} cannot be used: {problem}")
     return judged("channels", problems, f"{active} connections")
+
+
+def _troubles(health: ConnectionHealth) -> list[str]:
+    troubles: list[str] = []
+    if health.failures:
+        times = "once" if health.failures == 1 else f"{health.failures} times in a row"
+        troubles.append(f"looking at it failed {times}: {health.last_error}")
+    if health.failed:
+        troubles.append(f"{health.failed} messages that came in could not be read")
+    return troubles
 
 
 def _address_problem(rules: EgressRules, url: str) -> str:

@@ -10,19 +10,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from desk.accounts.identity import Actor
 from desk.connections import LONGEST_NAME, get_connection
+from desk.conversation import LIVE_CHANNELS
 from desk.db.leases import database_time, due_in
 from desk.db.tenancy import Scope
 from desk.db.unit_of_work import Database, wake
 from desk.errors import ConflictError, InvalidInputError, NotFoundError
 from desk.inbound.receiving import details_of
 from desk.inbound.watches import begin_watch, watch_from_now
-from desk.models import Connection, ConnectionWatch, Delivery, InboxEntry
+from desk.models import Connection, ConnectionWatch, Delivery, InboxEntry, MessageTemplate, Ticket
 from desk.paging import Page, read_page
 from desk.plain_text import clean_line
 from desk.ports import (
@@ -126,6 +127,34 @@ async def configure_connection(
     if isinstance(channel, WatchedChannel):
         await watch_from_now(session, connection, anew=moved)
     return connection
+
+
+async def remove_connection(session: AsyncSession, connection_id: UUID) -> bool:
+    """Forget the connection: whether it is gone for good. Where tickets came by it they stay, as it stays empty beside
+    them, and nothing can be sent from them any more. Raises NotFoundError, ConflictError.
+    """
+    connection = await get_connection(session, connection_id)
+    if connection.channel in LIVE_CHANNELS | {"rest", "import"}:
+        msg = "this connection belongs to every desk and cannot be deleted; switch it off instead"
+        raise ConflictError(msg)
+    await session.refresh(connection, with_for_update=True)
+    has_tickets = await session.execute(select(Ticket.id).where(Ticket.connection_id == connection_id).limit(1))
+    if has_tickets.scalar_one_or_none() is None:
+        await session.delete(connection)
+        await session.flush()
+        return True
+    connection.is_active, connection.removed_at = False, await database_time(session)
+    connection.secrets, connection.configuration, connection.public_key = "{}", {}, None
+    for kept in (ConnectionWatch, MessageTemplate):
+        await session.execute(delete(kept).where(kept.connection_id == connection_id))
+    # What came and was not read yet can be read no more: how is told by the settings.
+    await session.execute(
+        update(InboxEntry)
+        .where(InboxEntry.connection_id == connection_id, InboxEntry.state.in_(("received", "failed")))
+        .values(state="ignored", last_error="the connection was deleted", due_at=None, lease_until=None)
+    )
+    await session.flush()
+    return False
 
 
 async def check_connection(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from desk.attachments.pictures import descriptions_of
 from desk.attachments.threads import files_of_deliveries, files_of_messages
 from desk.chat.unread import newest_notice
+from desk.conversation import MESSENGERS
 from desk.customer_facts import FactSheet, fact_sheets
 from desk.customers.people import Suggestion, family_of, proofs_of, suggestions_for
 from desk.drafting.requests import current_draft
@@ -26,6 +28,7 @@ from desk.models import (
     Draft,
     DraftSource,
     Message,
+    MessageTemplate,
     PictureDescription,
     RemoteChange,
     RemoteLink,
@@ -35,8 +38,11 @@ from desk.models import (
     User,
     Visitor,
 )
+from desk.parts import marks_of
+from desk.reachability import Hindrance, hindrance, window_until
 from desk.tickets.handing_over import open_changes, remote_link
 
+MOST_TEMPLATES = 100
 EARLIER_TICKETS = 20
 MOST_EVENTS = 200
 
@@ -46,6 +52,18 @@ class DraftView:
     draft: Draft
     sources: Sequence[DraftSource]
     """In the order they were ranked; `used` ones are cited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Messaging:
+    """Of a conversation by a messenger."""
+
+    window_until: datetime | None
+    hindrance: Hindrance | None
+    """Why no free text can be sent now."""
+    marks: Mapping[UUID, str]
+    """By delivery: how far it has come over there."""
+    templates: Sequence[MessageTemplate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +88,8 @@ class TicketView:
     """Of a live conversation: where it began, and what the visitor made of it."""
     reply_notice: ReplyNotice | None = None
     """Whether the visitor was told by e-mail of a reply that stayed unread."""
+    messaging: Messaging | None = None
+    """None on other channels."""
     verified_email: str = ""
     """The visitor's, when more than their word speaks for it."""
     remote: RemoteLink | None = None
@@ -144,6 +164,7 @@ async def ticket_view(session: AsyncSession, ticket_id: UUID) -> TicketView:
         outgoing_files=await files_of_deliveries(session, [delivery.id for delivery in outbox]),
         chat=chat,
         reply_notice=await newest_notice(session, chat) if chat is not None else None,
+        messaging=await _messaging(session, ticket, outbox) if ticket.channel in MESSENGERS else None,
         verified_email=visitor.verified_email if visitor is not None else "",
         remote=remote,
         remote_name=system.name if system is not None else "",
@@ -152,6 +173,26 @@ async def ticket_view(session: AsyncSession, ticket_id: UUID) -> TicketView:
         others=others.all(),
         proofs=proofs,
         suggestions=await suggestions_for(session, customer.id) if proofs else (),
+    )
+
+
+async def _messaging(session: AsyncSession, ticket: Ticket, outbox: Sequence[Delivery]) -> Messaging:
+    found = await hindrance(session, ticket)
+    usable = (
+        select(MessageTemplate)
+        .where(
+            MessageTemplate.connection_id == ticket.connection_id,
+            MessageTemplate.status == "approved",
+            MessageTemplate.hindrance == "",
+        )
+        .order_by(MessageTemplate.name, MessageTemplate.language)
+        .limit(MOST_TEMPLATES)
+    )
+    return Messaging(
+        window_until=await window_until(session, ticket),
+        hindrance=found,
+        marks=await marks_of(session, [delivery.id for delivery in outbox]),
+        templates=(await session.execute(usable)).scalars().all() if found is not None else (),
     )
 
 

@@ -23,17 +23,26 @@ from desk.inbound.connecting import (
     connection_health,
     create_connection,
     failed_entries,
+    remove_connection,
     send_trial,
     try_again,
 )
 from desk.inbound.hooks import hook_address
 from desk.inbound.receiving import details_of
 from desk.installation import Installation
+from desk.message_templates import fetch_templates, kept_templates
 from desk.models import Delivery
-from desk.ports import ChannelForm, ConfiguredChannel, FormChannel, SampleChannel, SetupFileChannel
+from desk.ports import (
+    ChannelForm,
+    ConfiguredChannel,
+    FormChannel,
+    SampleChannel,
+    SetupFileChannel,
+    TemplateChannel,
+)
 from desk.web.permissions import needs
 from ui.pages.shell import leave_for, page_or_content, part_of_page, told
-from ui.presenting.channels import channel_page, connection_state, shown_checks, shown_sent_reply
+from ui.presenting.channels import channel_page, connection_state, shown_checks, shown_sent_reply, shown_template
 from ui.presenting.email import sentence, shown_entry
 from ui.presenting.settings import settings_tabs
 
@@ -197,6 +206,25 @@ class Channels(Controller):
             before = ConfiguredChannel(dict(row.configuration), json.loads(row.secrets))
         return await _sample(request, _channel(installation, row.channel), before)
 
+    @post("/{connection_id:uuid}/templates", status_code=200)
+    async def templates(
+        self,
+        request: Request[Any, Any, Any],
+        connection_id: FromPath[UUID],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        count = await fetch_templates(installation.database, actor, installation.channels, connection_id)
+        return told(await _one(request, installation, actor, connection_id), f"{count} templates.")
+
+    @post("/{connection_id:uuid}/delete", status_code=200)
+    async def delete(
+        self, connection_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
+    ) -> Any:
+        async with installation.database.transaction(actor.scope) as session:
+            await remove_connection(session, connection_id)
+        return leave_for("/settings/channels")
+
     @get("/{connection_id:uuid}/file")
     async def setup_file(
         self, connection_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
@@ -255,6 +283,8 @@ async def _one(request: Request[Any, Any, Any], installation: Installation, acto
             select(Delivery).where(Delivery.connection_id == connection_id).order_by(Delivery.id.desc()).limit(REPLIES)
         )
         details = details_of(row)
+        has_templates = isinstance(channel, TemplateChannel)
+        templates = await kept_templates(session, connection_id) if has_templates else ()
         page = channel_page(
             channel,
             {**row.configuration, **json.loads(row.secrets)},
@@ -273,6 +303,8 @@ async def _one(request: Request[Any, Any, Any], installation: Installation, acto
         unread=unread.total,
         replies=[shown_sent_reply(each) for each in replies.scalars()],
         checks=[],
+        has_templates=has_templates,
+        templates=[shown_template(each) for each in templates],
     )
 
 

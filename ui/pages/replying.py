@@ -16,6 +16,7 @@ from desk.delivery import resolve_uncertain
 from desk.errors import ConflictError, InvalidInputError
 from desk.installation import Installation
 from desk.judging import judge
+from desk.message_templates import send_template
 from desk.models import Delivery
 from desk.review import LONGEST_REPLY, approve, cancel_delivery, regenerate, reject, reply
 from desk.tickets import draft_view, ticket_view
@@ -86,6 +87,28 @@ class Replying(Controller):
         rendered = await go_to(request, installation, actor, following, wanted, toast)
         rendered.headers["Desk-Ticket"] = str(ticket_id)
         return rendered
+
+    @post("/template", status_code=200)
+    async def template(
+        self,
+        request: Request[Any, Any, Any],
+        ticket_id: FromPath[UUID],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        """What may be sent when a messenger takes no free text any more."""
+        form = await request.form()
+        try:
+            template_id = UUID(str(form.get("template_id", "")))
+        except ValueError as error:
+            msg = "choose a template"
+            raise InvalidInputError(msg) from error
+        values = {name.removeprefix("value_"): str(value) for name, value in form.items() if name.startswith("value_")}
+        undo = installation.settings.undo_seconds
+        delivery = await send_template(installation.database, actor, ticket_id, template_id, values, undo_seconds=undo)
+        wanted = asked_filter(request)
+        toast = Toast("Sending.", max(1, round(undo)), delivery.id, delivery.undo_until, query_of(wanted))
+        return await ticket_pane(request, installation, actor, ticket_id, wanted, toast)
 
     @post("/difference", status_code=200)
     async def difference(

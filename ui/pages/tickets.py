@@ -40,7 +40,7 @@ from ui.presenting.queue import query_of
 from ui.presenting.ticket import ShownTicket, shown_ticket
 from ui.presenting.topics import topic_choices
 
-PARTS = ("head", "thread", "draft", "side")
+PARTS = ("head", "thread", "draft", "window", "side")
 """Without the composer: a refresh that was asked for before an upload ended would take the file away again."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from desk.inbound.connecting import ConnectionHealth
-from desk.models import Connection, Delivery
+from desk.models import Connection, Delivery, MessageTemplate
 from desk.ports import (
     Channel,
     ChannelForm,
@@ -249,3 +249,17 @@ def shown_sent_reply(delivery: Delivery) -> ShownSentReply:
         DELIVERY_CHIPS[delivery.state],
         delivery.updated_at,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTemplate:
+    title: str
+    body: str
+    chip: Chip
+    hindrance: str
+
+
+def shown_template(row: MessageTemplate) -> ListedTemplate:
+    tone = "good" if row.status == "approved" and not row.hindrance else "line"
+    chip = Chip(row.status.replace("_", " ").capitalize(), tone)
+    return ListedTemplate(f"{row.name} ({row.language})", row.body, chip, row.hindrance)

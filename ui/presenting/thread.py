@@ -32,6 +32,10 @@ class ShownMessage:
     delivery_id: UUID | None = None
     """Of a reply that was sent from a draft and that nobody has judged; empty for all else."""
     verdict: Chip | None = None
+    mark: str = ""
+    """Of a reply by a messenger: how far it has come."""
+    reactions: str = ""
+    """Signs the customer has put to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ def shown_message(
     files: Sequence[Attachment] = (),
     delivery: Delivery | None = None,
     descriptions: Mapping[UUID, PictureDescription] | None = None,
+    mark: str = "",
 ) -> ShownMessage:
     labels = {"note": "Internal note", "machine": "Sent automatically"}
     names = {"customer": message.author_name or customer_name, "machine": "Draftdesk"}
@@ -85,6 +90,8 @@ def shown_message(
         html=message.html,
         delivery_id=delivery.id if delivery is not None and may_be_judged(delivery) else None,
         verdict=_VERDICTS.get(delivery.judgement or "") if delivery is not None else None,
+        mark=mark,
+        reactions=" ".join(message.reactions.values()),
     )
 
 
@@ -181,6 +188,9 @@ _EVENTS = {
     "visitor_identified": "Visitor identified by your site",
     "details_asked": "The visitor was greeted and asked what it is about",
     "reply_judged": "Sent reply checked",
+    "opted_out": "The customer told the channel to stop",
+    "opted_in": "The customer allowed messages again",
+    "template_sent": "Template chosen",
     "reply_unread": "Told by e-mail, or not",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,6 +13,7 @@ from desk.models import ChatSession, Delivery, Ticket
 from desk.tickets import TicketView
 from desk.widget.reply_mail import NOTICE_WORDS
 from ui.presenting.customers import customer_name
+from ui.presenting.messaging import ShownWindow, mark_words, shown_window
 from ui.presenting.remote import ShownRemote, ShownSheet, shown_remote, shown_sheets
 from ui.presenting.thread import HistoryEntry, OpenReply, ShownMessage, history, open_replies, shown_message
 from ui.presenting.words import PRIORITIES, STATUSES, Chip, Choices, channel_words, choices, signal_chips
@@ -73,6 +74,8 @@ class ShownTicket:
     customer: ShownCustomer
     visit: Visit | None
     recipient: str
+    window: ShownWindow | None
+    """Of a conversation by a messenger."""
     messages: Sequence[ShownMessage]
     open_replies: Sequence[OpenReply]
     earlier: Sequence[EarlierTicket]
@@ -95,6 +98,7 @@ def shown_ticket(view: TicketView, people: dict[UUID, str], actor: Actor, query:
     ticket, customer = view.ticket, view.customer
     name = customer.name or customer.email or "Unknown customer"
     replies = open_replies(view.deliveries, people, now, view.outgoing_files)
+    marks: Mapping[UUID, str] = view.messaging.marks if view.messaging is not None else {}
     sent: dict[UUID | None, Delivery] = {delivery.id: delivery for delivery in view.deliveries}
     return ShownTicket(
         id=ticket.id,
@@ -114,9 +118,16 @@ def shown_ticket(view: TicketView, people: dict[UUID, str], actor: Actor, query:
         customer=_customer(view, name),
         visit=_visit(view),
         recipient=_recipient(view, name),
+        window=shown_window(view.messaging, now),
         messages=[
             shown_message(
-                message, name, people, view.files.get(message.id, ()), sent.get(message.delivery_id), view.descriptions
+                message,
+                name,
+                people,
+                view.files.get(message.id, ()),
+                sent.get(message.delivery_id),
+                view.descriptions,
+                mark_words(marks, message.delivery_id),
             )
             for message in view.messages
         ],

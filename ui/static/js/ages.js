@@ -31,6 +31,18 @@ function refreshCountdowns() {
   }
 }
 
+/* Hours and minutes, for what ends today or tomorrow. */
+function refreshLongCountdowns() {
+  for (const each of document.querySelectorAll("[data-counts-to]")) {
+    const minutes = Math.max(0, Math.floor((new Date(each.dataset.countsTo) - Date.now()) / 60_000));
+    const hours = Math.floor(minutes / 60);
+    const words = hours > 0 ? `${hours} h ${String(minutes % 60).padStart(2, "0")} min` : `${minutes} min`;
+    if (each.textContent !== words) each.textContent = words;
+    if (minutes === 0) document.body.dispatchEvent(new CustomEvent("desk-refresh"));
+  }
+}
+
+setInterval(refreshLongCountdowns, 20_000);
 setInterval(refreshAges, 20_000);
 setInterval(refreshCountdowns, 250);
 document.addEventListener("htmx:afterSettle", refreshAges);
