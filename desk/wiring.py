@@ -14,6 +14,7 @@ from litestar import Litestar
 from sqlalchemy import ColumnElement, select, true
 
 import ui
+from connectors.crm.hubspot.channel import HubSpotChannel
 from connectors.email.channel import EmailChannel
 from connectors.llm.breaker import Breakers
 from connectors.llm.chain import build_chat_model
@@ -130,6 +131,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         LiveChannel("chat"),
         LiveChannel("widget"),
         EmailChannel(rules, clock, StoredCredentials(database)),
+        HubSpotChannel(rules, clock, StoredCredentials(database)),
         MappedChannel(rules, clock, StoredCredentials(database)),
         WhmcsChannel(rules, clock),
         TwilioWhatsApp(rules, clock),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from connectors.crm.hubspot.channel import HubSpotChannel
 from connectors.email.channel import EmailChannel
 from connectors.rest.channel import RestChannel
 from connectors.rest.mapped.channel import MappedChannel
@@ -21,6 +22,8 @@ from desk.ports import ConfiguredChannel, ConnectionDetails, InboundChannel
 from tests.connectors.contract import CONNECTION, TENANT, Subject, reply
 
 RULES = EgressRules(frozenset({"127.0.0.1"}))
+CRM_HINT = b'{"kind": "hint", "id": "12"}'
+CRM_NONSENSE = (b"", b"{}", b"[]", b'{"kind": "entry"}', b'{"kind": "x"}', bytes(range(256)))
 SUBJECTS = (
     Subject(
         "rest",
@@ -104,6 +107,15 @@ SUBJECTS = (
         raw=b'{"text": "Hello", "from": "marta@customer.test"}',
         broken=(b"", b"{}", b"[1]", b'{"text": ["x"]}', bytes(range(256))),
         secret="auth_secret",
+    ),
+    Subject(
+        "hubspot",
+        lambda rules, clock, store: HubSpotChannel(rules, clock, store, look_up_after=(0.0,)),
+        {"api_url": "http://127.0.0.1:{port}", "token": "pat-a-token", "portal": "88", "user": "51"},
+        recipient={"ticket_id": "12"},
+        raw=CRM_HINT,
+        broken=CRM_NONSENSE,
+        secret="token",
     ),
 )
 every_channel = pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.kind)

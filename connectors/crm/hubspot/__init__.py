@@ -1,0 +1,1 @@
+"""HubSpot: tickets with their conversations, notes and contacts."""
