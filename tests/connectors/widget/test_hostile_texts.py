@@ -8,14 +8,12 @@ import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
-from desk.attachments.kept import clean_name
 from tests.connectors.widget.browsing import (
     IN_A_BROWSER,
     newest_ticket,
@@ -29,10 +27,6 @@ from tests.whole.desk_process import DeskProcess, with_signal
 
 HOSTILE = [line for line in (Path(__file__).parent / "hostile_texts.txt").read_text("utf-8").split("\n") if line]
 TOGETHER = 25
-LONGEST_SUBJECT = 900
-FILES = 6
-"""On each ticket that carries texts as subject and as names of files."""
-LONGEST_FILE_NAME = 190
 LONGEST_NAME = 100
 """Of a visitor, in the desk."""
 BATCHES = [HOSTILE[start : start + TOGETHER] for start in range(0, len(HOSTILE), TOGETHER)]
@@ -108,45 +102,6 @@ def watched(browser: Browser, struck: list[str]) -> BrowserContext:
     return opened
 
 
-SUBJECTS = grouped(HOSTILE, LONGEST_SUBJECT)
-# Of a path the last part is the name; here the whole text has to arrive.
-FILE_NAMES = grouped([text.replace("/", "\u2215").replace("\\", "\u2216") for text in HOSTILE], LONGEST_FILE_NAME)
-
-
-async def open_tickets(desk: DeskProcess, key: str) -> dict[str, str]:
-    """Tickets of another channel with the texts as their subjects, and as the names of files in a note: the subjects by
-    the addresses of their pages. The last one is plain, and built alike."""
-    made: dict[str, str] = {}
-    names = iter([*FILE_NAMES, *["plain.txt"] * (FILES * (len(SUBJECTS) + 1) - len(FILE_NAMES))])
-    limits, headers = httpx.Limits(max_connections=4), {"Authorization": f"Bearer {key}"}
-    async with httpx.AsyncClient(base_url=desk.url, timeout=60, limits=limits, headers=headers) as client:
-
-        async def one(subject: str, named: list[str]) -> None:
-            asked = {"subject": subject, "body": "A plain question about bread", "customer": {"name": "Pat"}}
-            ticket = f"/api/v1/tickets/{(await client.post('/api/v1/tickets', json=asked)).json()['id']}"
-            kept = [await send_file(client, f"{ticket}/attachments", name) for name in named]
-            note = {"from": "note", "body": "A note", "attachments": kept}
-            noted = await client.post(f"{ticket}/messages", json=note)
-            assert noted.is_success, noted.text
-            made[ticket.removeprefix("/api/v1") + "?view=all"] = subject
-
-        carried = [(subject, [next(names) for _ in range(FILES)]) for subject in SUBJECTS]
-        await asyncio.gather(*(one(subject, named) for subject, named in carried))
-        await one(PLAIN, ["plain.txt"] * FILES)
-    assert next(names, "plain.txt") == "plain.txt"
-    return made
-
-
-async def send_file(client: httpx.AsyncClient, address: str, name: str) -> str:
-    """The name percent-encoded (RFC 5987): what httpx makes of quotes is not what was meant."""
-    head = f"Content-Disposition: form-data; name=\"file\"; filename*=UTF-8''{quote(name, safe='')}"
-    body = f"--edge\r\n{head}\r\nContent-Type: text/plain\r\n\r\nbread\r\n--edge--\r\n".encode()
-    sent = await client.post(address, content=body, headers={"Content-Type": "multipart/form-data; boundary=edge"})
-    assert sent.status_code == 201, (name, sent.text)
-    assert sent.json()["name"] == clean_name(name)
-    return str(sent.json()["id"])
-
-
 async def fill(shop: Shop, desk: DeskProcess, key: str) -> dict[str, str]:
     """Each text, beside others, as message, name, page title and page address of a visitor; and in batches as FAQ.
 
@@ -197,8 +152,7 @@ def test_hostile_texts_are_texts_in_widget_and_desk(
         # In a thread of its own: Playwright's loop runs in this one.
         with ThreadPoolExecutor(1) as beside:
             written = beside.submit(lambda: asyncio.run(fill(shop, desk, key))).result()
-            named = beside.submit(lambda: asyncio.run(open_tickets(desk, key))).result()
-        _in_the_desk(context, desk, api, written, named)
+        _in_the_desk(context, desk, api, written)
     finally:
         for pid in workers:
             with_signal(pid, signal.SIGCONT)
@@ -230,23 +184,20 @@ def _in_the_widget(context: BrowserContext, shop: Shop, api: httpx.Client) -> No
     panel.get_by_role("textbox").fill("x")
 
 
-def _in_the_desk(
-    context: BrowserContext, desk: DeskProcess, api: httpx.Client, written: dict[str, str], named: dict[str, str]
-) -> None:
+def _in_the_desk(context: BrowserContext, desk: DeskProcess, api: httpx.Client, written: dict[str, str]) -> None:
     page = context.new_page()
     sign_in(page, desk)
-    for offset in range(0, len(GROUPS) + len(named) + 50, 50):
+    for offset in range(0, len(GROUPS) + 50, 50):
         look_at(page, f"{desk.url}/queue/all?offset={offset}")
     for view in ("", "?offset=25"):
         look_at(page, f"{desk.url}/faqs{view}")
     paths = {f"/tickets/{ticket}?view=all": text for ticket, text in tickets_of(api, written).items()}
     assert len(paths) == len(GROUPS) + 1
-    for alike in (paths, named):
-        built: dict[str, str] = page.evaluate(STRUCTURE, list(alike))
-        expected = next(built[path] for path, text in alike.items() if text == PLAIN)
-        assert "TEXTAREA" in expected, expected[:500]
-        assert [alike[path] for path, structure in built.items() if structure != expected] == []
-        look_at(page, f"{desk.url}{next(iter(alike))}")
+    built: dict[str, str] = page.evaluate(STRUCTURE, list(paths))
+    expected = next(built[path] for path, text in paths.items() if text == PLAIN)
+    assert "TEXTAREA" in expected, expected[:500]
+    assert [paths[path] for path, structure in built.items() if structure != expected] == []
+    look_at(page, f"{desk.url}{next(iter(paths))}")
 
 
 def tickets_of(api: httpx.Client, written: dict[str, str]) -> dict[str, str]:
