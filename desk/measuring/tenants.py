@@ -1,4 +1,4 @@
-"""What retrieval costs in an installation of many tenants beside the same in an installation of one.
+"""What retrieval costs when another of many tenants asks each time, beside the same tenant asking each time.
 
 Every tenant's index is opened with its first question and closed by least use, so a thousand small ones must cost no
 more a question than one does.
@@ -18,7 +18,7 @@ from desk.db.index_log import put_items
 from desk.db.leases import database_time
 from desk.db.tenancy import Scope
 from desk.installation import Installation
-from desk.measuring.figures import Figure, quantile, take_turns
+from desk.measuring.figures import Figure, take_turns
 from desk.measuring.scratch import random_rows, random_text
 from desk.models import Example
 from desk.ports import Question
@@ -37,12 +37,9 @@ class TenantsBench:
 
     async def measure(self, tenants: int = TENANTS) -> list[Figure]:
         random = np.random.default_rng(5)
-        ids = [await self._small_tenant(random)]
-        await self._gather(ids[0])
-        alone = [await self._gather(ids[0]) for _ in range(_SAMPLES)]
-        while len(ids) < tenants:
-            ids.append(await self._small_tenant(random))
-        opening = [await self._gather(tenant_id) for tenant_id in ids[1:]]
+        ids = [await self._small_tenant(random) for _ in range(tenants)]
+        for tenant_id in ids:
+            await self._gather(tenant_id)
         order: list[int] = random.permutation(len(ids)).tolist()
         turn = iter(order * _SAMPLES)
 
@@ -53,13 +50,9 @@ class TenantsBench:
             return await self._gather(ids[0])
 
         taken = await take_turns(any_tenant, one_tenant, samples=_SAMPLES)
-        rounds = len(taken.ours)
         name = f"retrieval for a draft, {tenants} tenants of {_ITEMS} answers"
-        one = quantile([each for some in taken.yardsticks for each in some], 0.5)
         return [
             taken.figure(f"{name}, another tenant each time", "ms", "the same tenant each time, in turn"),
-            Figure(f"{name}, the same tenant each time", "ms", one, "before there were others", _median(alone), rounds),
-            Figure(f"{name}, its index not open yet", "ms", _median(opening), "open", one, 1),
         ]
 
     async def _gather(self, tenant_id: UUID) -> float:
@@ -87,7 +80,3 @@ class TenantsBench:
             vectors = random_rows(random, len(rows), embedder.dimension)
             await put_items(session, "example", [row.id for row in rows], vectors, embedder.model)
         return tenant.id
-
-
-def _median(values: list[float]) -> float:
-    return quantile(values, 0.5)

@@ -51,6 +51,8 @@ class TenantIntents:
         self._database = database
         self._embedder = embedder
         self._kept: OrderedDict[tuple[UUID | None, str], tuple[tuple[Any, ...], IntentClassifier]] = OrderedDict()
+        self._with_default: dict[tuple[UUID, str], tuple[Any, ...]] = {}
+        """Fingerprints of tenants that share the default one: a few bytes each, so all of them are remembered."""
         self._lock = asyncio.Lock()
         self._examples_at: dict[UUID, tuple[int, tuple[Any, ...]]] = {}
 
@@ -75,6 +77,10 @@ class TenantIntents:
         if kept is not None and kept[0] == fingerprint:
             self._kept.move_to_end((tenant_id, self._embedder.model))
             return kept[1]
+        shared = self._kept.get((None, self._embedder.model))
+        if shared is not None and self._with_default.get((tenant_id, self._embedder.model)) == fingerprint:
+            self._kept.move_to_end((None, self._embedder.model))
+            return shared[1]
         own = (await session.execute(select(Intent).order_by(Intent.position, Intent.label))).scalars().all()
         labels = await session.execute(
             select(IntentLabel.id, IntentLabel.label, IntentLabel.question, IntentLabel.model, IntentLabel.vector)
@@ -113,15 +119,18 @@ class TenantIntents:
             kept = self._kept.get(key)
             if kept is not None and kept[0] == learned.fingerprint:
                 return kept[1]
+            if learned.intents is None and not learned.labels and not learned.approved:
+                self._kept.pop(key, None)
+                self._with_default[key] = learned.fingerprint
+                return await self._default()
             trained = await self._trained(learned)
+            self._with_default.pop(key, None)
             self._kept[key] = (learned.fingerprint, trained)
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
             return trained
 
     async def _trained(self, learned: Learned) -> IntentClassifier:
-        if learned.intents is None and not learned.labels and not learned.approved:
-            return await self._default()
         categories = learned.intents or hosting_categories()
         vectors = await self._embedder.embed(texts_of(categories))
         labelled = await self._labelled(learned)
