@@ -192,6 +192,7 @@ async def test_the_later_change_counts_on_both_sides_and_none_goes_back_and_fort
     async with desk.installation.database.transaction(desk.actor.scope) as session:
         await receive(session, connection, early)
     await until(desk.is_read)
+    assert (await desk.only_ticket()).status == "closed"
     await desk.look()
     assert (await desk.only_ticket()).status == "closed"
     assert whmcs.tickets[number]["status"] == "Closed"
