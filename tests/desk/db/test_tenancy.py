@@ -64,7 +64,7 @@ async def _add(session: AsyncSession, row_type: type[TenantRow], tenant_id: UUID
                     await _add(session, BY_TABLE[parent], tenant_id) if parent in BY_TABLE else await _user(session)
                 )
     for column in table.columns:
-        if column.name not in values and not column.nullable and column.default is None:
+        if column.name not in values and not column.nullable and column.default is None and column.identity is None:
             values[column.name] = _value(column)
     await session.execute(insert(table).values(**values))
     return values["id"]
