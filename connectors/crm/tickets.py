@@ -70,8 +70,8 @@ class SeenTicket:
     name: str
     entries: tuple[Entry, ...]
     """Oldest first."""
-    is_closed: bool = False
-    """What the CRM says of a status that nobody has given a meaning."""
+    status_means: tuple[str, ...] = ()
+    """What a status that nobody has given a meaning is in the desk's words, where the CRM says as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ def _remote(ticket: Mapping[str, Any], words: TicketWords) -> RemoteTicket:
         subject=str(ticket["subject"]),
         requester=Sender(address, contact or ("" if address else f"ticket:{ticket_id}"), str(ticket["name"])),
         seen_at=datetime.fromisoformat(ticket["seen_at"]),
-        status=words.status(status, is_closed=bool(ticket["is_closed"])) if status else None,
+        status=words.status(status, tuple(ticket["status_means"])) if status else None,
         priority=words.priority(priority) if priority else None,
         department=RemoteValue(department, (department,)) if department else None,
     )

@@ -32,9 +32,8 @@ class TicketWords:
         known |= {there.casefold(): (here,) for there, here in own.items()}
         return TicketWords(known, {**self.statuses, **out}, self.priorities, self.priorities_out)
 
-    def status(self, there: str, *, is_closed: bool = False) -> RemoteValue:
-        unknown = ("closed", "resolved") if is_closed else ()
-        return RemoteValue(there, self.meanings.get(there.casefold(), unknown))
+    def status(self, there: str, otherwise: tuple[str, ...] = ()) -> RemoteValue:
+        return RemoteValue(there, self.meanings.get(there.casefold(), otherwise))
 
     def priority(self, there: str) -> RemoteValue:
         return RemoteValue(there, self.priorities.get(there.casefold(), ()))

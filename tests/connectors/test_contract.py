@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.crm.hubspot.channel import HubSpotChannel
+from connectors.crm.zoho.channel import ZohoChannel
 from connectors.email.channel import EmailChannel
 from connectors.rest.channel import RestChannel
 from connectors.rest.mapped.channel import MappedChannel
@@ -116,6 +117,23 @@ SUBJECTS = (
         raw=CRM_HINT,
         broken=CRM_NONSENSE,
         secret="token",
+    ),
+    Subject(
+        "zoho",
+        lambda rules, clock, store: ZohoChannel(rules, clock, store, look_up_after=(0.0,)),
+        {
+            "accounts_url": "http://127.0.0.1:{port}",
+            "desk_url": "http://127.0.0.1:{port}",
+            "org": "60",
+            "client_id": "1000.A",
+            "client_secret": "opensesame",
+            "grant_code": "1000.code",
+            "from_address": "support@acme.test",
+        },
+        recipient={"ticket_id": "12"},
+        raw=CRM_HINT,
+        broken=CRM_NONSENSE,
+        secret="client_secret",
     ),
 )
 every_channel = pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.kind)

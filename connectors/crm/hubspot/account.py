@@ -110,7 +110,7 @@ class HubSpotAccount:
             text(person, "email"),
             name,
             in_order(entries),
-            is_closed=bool(text(told, "closed_date")),
+            status_means=("closed", "resolved") if text(told, "closed_date") else (),
         )
 
     async def _contact(self, ids: list[str]) -> Mapping[str, Any]:

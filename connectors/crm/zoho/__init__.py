@@ -1,0 +1,1 @@
+"""Zoho Desk: tickets with their threads and comments, and the contact."""
