@@ -14,6 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from desk.conversation import LIVE_CHANNELS, MESSENGERS
 from desk.db.leases import database_time
 from desk.errors import ConflictError
 from desk.models import Connection, CustomerIdentity, Message, Ticket
@@ -60,9 +61,13 @@ async def hindrance(
     session: AsyncSession, ticket: Ticket, recipient: Mapping[str, Any] | None = None
 ) -> Hindrance | None:
     """Why nothing may be sent now; `recipient` is that of the delivery, when there is one already."""
+    if ticket.channel in LIVE_CHANNELS:
+        return None
     removed = await session.execute(select(Connection.removed_at).where(Connection.id == ticket.connection_id))
     if removed.scalar_one() is not None:
         return DELETED
+    if ticket.channel not in MESSENGERS:
+        return None
     if await has_opted_out(session, ticket):
         return OPTED_OUT
     if (recipient or {}).get(TEMPLATE):
