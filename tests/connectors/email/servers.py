@@ -175,6 +175,8 @@ class Outbox:
     after_data: list[str] = field(default_factory=list[str])
     """In turn: an answer such as `451 try later`, or `drop` for taking the mail and hanging up, or "" for yes."""
     on_mail: Callable[[bytes, str], None] | None = None
+    decide: Callable[[bytes, str], str] | None = None
+    """Asked for what to do with each mail, in words as above; `drop untaken` hangs up without having taken it."""
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's names
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -185,19 +187,27 @@ class Outbox:
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        raw = envelope.content if isinstance(envelope.content, bytes) else b""
         what = self.after_data.pop(0) if self.after_data else ""
+        if self.decide is not None:
+            what = await asyncio.to_thread(self.decide, raw, envelope.rcpt_tos[0])
+        if what == "drop untaken":
+            self._hang_up(server)
         if what and what != "drop":
             return what
-        raw = envelope.content if isinstance(envelope.content, bytes) else b""
         self.raw.append(raw)
         self.mails.append(message_from_bytes(raw, policy=default))
         self.recipients += envelope.rcpt_tos
         if self.on_mail is not None:
             await asyncio.to_thread(self.on_mail, raw, envelope.rcpt_tos[0])
         if what == "drop":
-            transport: Any = server.transport
-            transport.abort()
+            self._hang_up(server)
         return "250 2.0.0 taken"
+
+    @staticmethod
+    def _hang_up(server: SMTP) -> None:
+        transport: Any = server.transport
+        transport.abort()
 
 
 def _authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
