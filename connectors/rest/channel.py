@@ -18,10 +18,11 @@ for it.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import httpx
@@ -34,6 +35,8 @@ from desk.ports import Clock, ConnectionDetails, HealthCheck, OutgoingReply, Sen
 from desk.secret import Secret
 
 TIMEOUT_SECONDS = 20.0
+LOOK_UP_AFTER_SECONDS = 3.0
+"""A receiver that took a reply and lost the connection needs a moment to know it."""
 _ANSWER_BYTES = 64_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
@@ -84,8 +87,15 @@ def read_configuration(settings: Mapping[str, Any], rules: EgressRules) -> RestC
 class RestChannel:
     """`desk.ports.Channel` of kind `rest`."""
 
-    def __init__(self, rules: EgressRules, clock: Clock, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        rules: EgressRules,
+        clock: Clock,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        look_up_after_seconds: float = LOOK_UP_AFTER_SECONDS,
+    ) -> None:
         self._rules = rules
+        self._look_up_after_seconds = look_up_after_seconds
         self._clock = clock
         self._caps = Caps(timeout_seconds, _ANSWER_BYTES)
 
@@ -100,12 +110,26 @@ class RestChannel:
             )
         try:
             configuration = read_configuration(reply.configuration, self._rules)
-            body = body_of(reply)
-            headers = self._headers(reply, body, configuration.secrets)
-            async with self._exchange("POST", configuration.callback_url, headers, body) as answer:
-                return _outcome(answer)
+            if reply.attempt > 1 and configuration.status_url is not None:
+                # A receiver that has said no may have been at work on it still.
+                known = await self.reconcile(reply)
+                if known.result != "retry":
+                    return known
+            outcome = await self._post(reply, configuration)
         except DeskError as error:
             return SendOutcome("failed", error.detail)
+        if outcome.result != "uncertain" or configuration.status_url is None:
+            return outcome
+        await asyncio.sleep(self._look_up_after_seconds)
+        known = await self.reconcile(reply)
+        return replace(known, detail=f"{outcome.detail}; {known.detail}")
+
+    async def _post(self, reply: OutgoingReply, configuration: RestConfiguration) -> SendOutcome:
+        body = body_of(reply)
+        headers = self._headers(reply, body, configuration.secrets)
+        try:
+            async with self._exchange("POST", configuration.callback_url, headers, body) as answer:
+                return _outcome(answer)
         except _NEVER_SENT as error:
             return SendOutcome("retry", f"could not connect ({type(error).__name__})")
         except httpx.HTTPError as error:

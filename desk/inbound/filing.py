@@ -130,6 +130,7 @@ async def _file_message(
     known = await _known_copy(session, connection, message)
     if known is not None:
         return known
+    await _one_at_a_time(session, connection, message)
     ticket = await find_ticket(session, connection, message)
     if ticket is not None and (own := await known_from_remote(session, ticket, message)) is not None:
         return own
@@ -243,6 +244,14 @@ async def _known_copy(session: AsyncSession, connection: ConnectionDetails, mess
         .limit(1)
     )
     return Ignored("a copy of a message that is here already") if known.scalar_one_or_none() else None
+
+
+async def _one_at_a_time(session: AsyncSession, connection: ConnectionDetails, message: InboundMessage) -> None:
+    """Two first messages of one conversation, read at once, must not each begin a ticket of its own."""
+    whose = message.external_ticket_id or (message.sender.external_id if message.joins_newest else "")
+    if whose:
+        lock = f"{connection.connection_id}:conversation:{whose}"
+        await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(lock, 0))))
 
 
 async def _free_key(session: AsyncSession, ticket: Ticket, key: str, entry_id: UUID) -> str | None:

@@ -36,6 +36,8 @@ from desk.ports import (
 )
 
 WAIT_FOR_EARLIER_SECONDS = 0.5
+FAILED_OFTEN = 3
+"""Tries after which a message holds up the later ones of its order no longer."""
 WAIT_TO_BE_KNOWN = timedelta(minutes=5)
 """For what is said of a reply whose sending has not been answered yet."""
 
@@ -137,12 +139,15 @@ async def _record_failure(session: AsyncSession, entry: InboxEntry, reason: str)
 
 
 async def _has_earlier(session: AsyncSession, entry: InboxEntry) -> bool:
-    """Whether one of the same order waits before it; one that has failed once already holds nobody up."""
+    """Whether one of the same order waits before it; one that keeps failing holds nobody up.
+
+    A single failure may be the database's or the other side's, and what overtook it would begin a ticket of its own.
+    """
     earlier = exists().where(
         InboxEntry.connection_id == entry.connection_id,
         InboxEntry.order_key == entry.order_key,
         InboxEntry.state == "received",
-        InboxEntry.last_error.is_(None),
+        InboxEntry.last_error.is_(None) | (InboxEntry.attempts < FAILED_OFTEN),
         InboxEntry.id < entry.id,
     )
     return bool((await session.execute(select(earlier))).scalar_one())

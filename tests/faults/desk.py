@@ -44,7 +44,6 @@ class Desk:
 
     folder: Path
     without: Sequence[str] = ()
-    settings: dict[str, str] = field(default_factory=dict[str, str])
     ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
     address: DatabaseAddress | None = None
     blows: list[tuple[float, float, str]] = field(default_factory=list[tuple[float, float, str]])
@@ -113,7 +112,6 @@ class Desk:
             "DESK_LEASE_SECONDS": str(LEASE_SECONDS),
             "DESK_POLL_SECONDS": "0.5",
             "DESK_LOG_FORMAT": "json",
-            **self.settings,
         }
         command = [sys.executable, DESK, "serve" if kind == "web" else "worker"]
         with (self.folder / "desk.log").open("ab") as log:
@@ -206,13 +204,13 @@ class Desk:
         for _ in range(200):
             with contextlib.suppress(*_AWAY):
                 async with await self._connect(DATABASE) as connection:
-                    return await (await connection.execute(statement, values)).fetchall()
+                    return await (await connection.execute(statement.encode(), values)).fetchall()
             await asyncio.sleep(0.3)
         raise AssertionError("the database did not come back")
 
     async def execute(self, statement: str, *values: Any) -> None:
         async with await self._connect(DATABASE) as connection:
-            await connection.execute(statement, values)
+            await connection.execute(statement.encode(), values)
 
     async def attempt(self, statement: str, *values: Any) -> None:
         """When the database is away, it is away."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -78,7 +79,7 @@ class Plan:
     seed: int
     tickets: tuple[PlannedTicket, ...]
     blows: tuple[PlannedBlow, ...]
-    mishaps: dict[str, tuple[Mishap, ...]]
+    mishaps: Mapping[str, tuple[Mishap, ...]]
     """By channel, one for each call that hands a reply over; after the last one everything goes well."""
     seconds: float
 
@@ -121,8 +122,9 @@ def make_plan(seed: int, weather: Weather) -> Plan:
     while weather.blows and at < seconds + 2:
         blows.append(PlannedBlow(at, chosen.choices(weather.blows, weights)[0], chosen.randrange(2)))
         at += weather.seconds_between_blows * chosen.uniform(0.6, 1.4)
-    names, shares = [name for name, _ in weather.mishaps], [share for _, share in weather.mishaps]
-    mishaps = {
+    names: list[Mishap] = [name for name, _ in weather.mishaps]
+    shares = [share for _, share in weather.mishaps]
+    mishaps: dict[str, tuple[Mishap, ...]] = {
         channel: tuple(chosen.choices(names, shares, k=weather.messages)) for channel in sorted(weather.channels)
     }
     return Plan(seed, tuple(tickets), tuple(blows), mishaps, seconds)

@@ -50,16 +50,10 @@ class Result:
         return not self.breaches
 
 
-async def carry_out(
-    plan: Plan, folder: Path, *, without: Sequence[str] = (), settle_seconds: float = 240, workers: bool = True
-) -> Result:
+async def carry_out(plan: Plan, folder: Path, *, without: Sequence[str] = (), settle_seconds: float = 240) -> Result:
     """`without`: guards to take out first. Ends every process it has started."""
-    del workers
     begun = time.monotonic()
-    settings: dict[str, str] = {}
-    for name in without:
-        settings |= GUARDS[name].settings
-    desk = Desk(folder, without, settings)
+    desk = Desk(folder, without)
     journal = Journal(folder / "journal.jsonl")
     try:
         await desk.start()
@@ -95,9 +89,8 @@ class World:
         gate = asyncio.Semaphore(_AT_ONCE)
         self._working = asyncio.create_task(self._work())
         async with asyncio.TaskGroup() as group:
-            late: list[asyncio.Task[None]] = []
             for ticket in self.plan.tickets:
-                group.create_task(self._tell(ticket, gate, group, late))
+                group.create_task(self._tell(ticket, gate, group))
             group.create_task(self._befall())
 
     async def _work(self) -> None:
@@ -106,9 +99,7 @@ class World:
                 group.create_task(people.work(self._stopping))
             group.create_task(self._shorten_waits())
 
-    async def _tell(
-        self, ticket: PlannedTicket, gate: asyncio.Semaphore, group: asyncio.TaskGroup, late: list[asyncio.Task[None]]
-    ) -> None:
+    async def _tell(self, ticket: PlannedTicket, gate: asyncio.Semaphore, group: asyncio.TaskGroup) -> None:
         side = self.sides[ticket.channel]
         await asyncio.sleep(ticket.begins)
         for position, message in enumerate(ticket.messages):
@@ -121,7 +112,7 @@ class World:
                 await asyncio.gather(*at_once)
             for at in message.copies:
                 if at > 0 or (position == 0 and ticket.channel == "widget"):
-                    late.append(group.create_task(self._again(ticket, position, at, gate)))
+                    group.create_task(self._again(ticket, position, at, gate))
 
     async def _again(self, ticket: PlannedTicket, position: int, after: float, gate: asyncio.Semaphore) -> None:
         await asyncio.sleep(after)
@@ -136,12 +127,13 @@ class World:
                 group.create_task(self.desk.befall(blow.kind, blow.which))
 
     async def _shorten_waits(self) -> None:
-        """Time passes faster here: what waits for its next try is tried within seconds. Leases stay as they are."""
+        """Long waits for the next try become short ones. Leases, and the waits that keep a second try apart from a
+        first one that is still under way, stay as they are."""
         while not self._stopping.is_set():
             self.desk.tend()
             for table in ("deliveries", "inbox", "drafts", "connection_watches", "customer_fact_sheets"):
                 await self.desk.attempt(
-                    f"UPDATE {table} SET due_at = now() WHERE due_at > now() + interval '3 seconds'"
+                    f"UPDATE {table} SET due_at = now() WHERE due_at > now() + interval '25 seconds'"
                     " AND lease_until IS NULL AND random() < 0.5"
                 )
             await asyncio.sleep(_LATER_SECONDS)

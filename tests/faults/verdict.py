@@ -269,12 +269,12 @@ async def _not_shown(evidence: Evidence, threads: Iterable[_Thread]) -> list[Bre
     """Every uncertain reply is in the view that people look at."""
     listed: set[str] = set()
     for people in evidence.people:
-        while True:
-            asked = {"view": "failed_or_uncertain", "limit": 100, "offset": len(listed)}
+        offset, total = 0, 1
+        while offset < total:
+            asked = {"view": "failed_or_uncertain", "limit": 100, "offset": offset}
             page = (await people.api.get("/api/v1/tickets", params=asked)).raise_for_status().json()
             listed |= {line["id"] for line in page["items"]}
-            if len(page["items"]) < 100:
-                break
+            offset, total = offset + 100, page["total"]
     return [
         Breach("uncertain, and not shown", f"ticket {thread.number} of {thread.customer}")
         for thread in threads

@@ -27,11 +27,11 @@ SUPERUSER = "postgres"
 # search permission on every folder above, which the unprivileged server of a root-owned desk may lack.
 HERE = "/proc/self/cwd"
 
-# Written into postgresql.conf once, where an operator can change them. Sized for a laptop; 60 connections hold
-# the web and worker pools and the queue's own.
+# Written into postgresql.conf once, where an operator can change them. Sized for a laptop; a process of the desk may
+# open 20 connections, and 160 hold several web processes and workers.
 _SETTINGS = {
     "shared_buffers": "128MB",
-    "max_connections": "60",
+    "max_connections": "160",
     "max_wal_size": "512MB",
     "max_worker_processes": "4",
     "autovacuum_max_workers": "2",

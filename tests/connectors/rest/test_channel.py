@@ -260,3 +260,21 @@ async def test_neither_the_secret_nor_the_query_reaches_a_log(caplog: pytest.Log
 def test_the_kind_is_what_connections_are_stored_under() -> None:
     assert channel().kind == "rest"
     assert b"reply.sent" in body_of(reply())
+
+
+async def test_before_a_second_try_it_is_asked_whether_the_first_has_arrived_meanwhile() -> None:
+    known = json.dumps({"delivery_id": DELIVERY, "received": True}).encode()
+    async with receiver(answer(200, known)) as (url, received):
+        again = replace(reply(callback_url=url, status_url=f"{url}/status"), attempt=2)
+        assert (await channel().send(again)).result == "sent"
+    assert [line.split()[0] for line, _, _ in received] == ["GET"]
+
+
+@pytest.mark.parametrize(("is_known", "result"), [(True, "sent"), (False, "retry")])
+async def test_a_lost_answer_is_settled_by_asking_where_that_can_be_asked(is_known: bool, result: str) -> None:
+    known = json.dumps({"delivery_id": DELIVERY, "received": is_known}).encode()
+    async with receiver("reset", answer(200, known)) as (url, received):
+        sending = RestChannel(RULES, Now(), timeout_seconds=2, look_up_after_seconds=0)
+        outcome = await sending.send(reply(callback_url=url, status_url=f"{url}/status"))
+    assert outcome.result == result
+    assert [line.split()[0] for line, _, _ in received] == ["POST", "GET"]

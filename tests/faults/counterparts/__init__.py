@@ -1,1 +1,1 @@
-"""The other sides: each holds its customers' messages, calls the desk, and takes the desk's replies into the journal."""
+"""The other sides: each holds what its customers wrote, calls the desk, and takes its replies into the journal."""

@@ -60,7 +60,8 @@ class Counterpart(ABC):
     async def close(self) -> None: ...
 
     async def write(self, ticket: PlannedTicket, position: int) -> None:
-        """The customer writes, on the other side; the desk knows nothing of it yet."""
+        """The customer writes, where the other side keeps messages itself; the desk knows nothing of it yet."""
+        del ticket, position
 
     @abstractmethod
     async def deliver(self, ticket: PlannedTicket, position: int) -> int:
