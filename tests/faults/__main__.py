@@ -23,7 +23,7 @@ def main() -> int:
     arguments = _arguments()
     if arguments.every_guard or arguments.without:
         if arguments.every_guard:
-            return _guards(list(GUARDS), arguments)
+            return _guards([name for name in GUARDS if not arguments.guards or name in arguments.guards], arguments)
         return _guard_run(arguments.without.split("+"), arguments)
     weather = Weather(
         tuple(arguments.channels.split(",")) if arguments.channels else CHANNELS,
@@ -47,6 +47,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--settle", type=float, default=240.0, help="seconds the desk has for what is left at the end")
     parser.add_argument("--without", default="", help="a guard to take out, or several joined by +; it must fail")
     parser.add_argument("--every-guard", action="store_true", help="one after another; each must fail")
+    parser.add_argument("--guards", nargs="*", help="with --every-guard: only these")
     parser.add_argument("--keep", type=Path, help="a folder for the desk's log and the journal, to look at afterwards")
     parser.add_argument("--json", type=Path)
     return parser.parse_args()

@@ -40,10 +40,11 @@ _AWAY = (OSError, psycopg.Error, TimeoutError)
 
 @dataclass
 class Desk:
-    """`without`: names of guards that are taken out of its processes (`tests.faults.guards`)."""
+    """`without`: names of guards that are taken out of its processes (`tests.faults.guards`). `webs`: 1 or 2."""
 
     folder: Path
     without: Sequence[str] = ()
+    webs: int = 2
     ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
     address: DatabaseAddress | None = None
     blows: list[tuple[float, float, str]] = field(default_factory=list[tuple[float, float, str]])
@@ -57,7 +58,7 @@ class Desk:
 
     @property
     def urls(self) -> tuple[str, str]:
-        return f"http://127.0.0.1:{self.ports[0]}", f"http://127.0.0.1:{self.ports[1]}"
+        return f"http://127.0.0.1:{self.ports[0]}", f"http://127.0.0.1:{self.ports[self.webs - 1]}"
 
     async def start(self) -> None:
         key_ring.configure((ENCRYPTION_KEY,))
@@ -82,7 +83,7 @@ class Desk:
         """Start again what has ended, as a service manager does."""
         if self._closing:
             return
-        for name in ("web 0", "web 1", "worker 0", "worker 1"):
+        for name in (*(f"web {number}" for number in range(self.webs)), "worker 0", "worker 1"):
             process = self._processes.get(name)
             if process is None or process.poll() is not None:
                 self._processes[name] = self._launch(name)

@@ -53,7 +53,7 @@ class Result:
 async def carry_out(plan: Plan, folder: Path, *, without: Sequence[str] = (), settle_seconds: float = 240) -> Result:
     """`without`: guards to take out first. Ends every process it has started."""
     begun = time.monotonic()
-    desk = Desk(folder, without)
+    desk = Desk(folder, without, webs=1 if without else 2)
     journal = Journal(folder / "journal.jsonl")
     try:
         await desk.start()
