@@ -9,11 +9,14 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from desk import events
 from desk.db.gathering import put
 from desk.db.leases import Claim, LostLeaseError, database_time, hold
 from desk.errors import NotFoundError
 from desk.greetings import is_only_greeting
 from desk.models import Delivery, Draft, Message, RemoteChange, Review, Ticket
+from desk.quality import renew_quality
+from desk.quality.renewing import FINISHED
 from desk.signals import note_signals
 
 _OfTicket = TypeVar("_OfTicket", Draft, Delivery, Review, RemoteChange)
@@ -58,10 +61,14 @@ async def add_customer_message(
     message = await append_message(session, ticket, "customer", body, name=name, external_id=external_id)
     ticket.last_inbound_seq = message.seq
     ticket.waiting_since = ticket.waiting_since or message.sent_at
+    was_finished = ticket.status in FINISHED
     if ticket.status != "open":
         ticket.status = "open"
     ticket.snoozed_until = None
     await note_signals(session, ticket, message)
+    if was_finished:
+        events.record(session, ticket.id, "ticket_reopened", reason="the customer wrote again")
+        await renew_quality(session, ticket)
     return message
 
 

@@ -39,6 +39,7 @@ from desk.models import (
 from desk.models.tickets import Message
 from desk.parts import decide_parts, send_parts
 from desk.ports import Channel, OutgoingFile, OutgoingReply, PartedChannel, SendOutcome, Storage
+from desk.quality import renew_quality
 from desk.reachability import hindrance
 from desk.tickets.changes import reopen
 
@@ -254,6 +255,7 @@ async def _end(session: AsyncSession, delivery: Delivery, ticket: Ticket, state:
     elif state == "uncertain":
         ticket.status = "open"
     events.record(session, ticket.id, f"reply_{state}", delivery=str(delivery.id), detail=detail)
+    await renew_quality(session, ticket)
     await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
 
 
@@ -270,6 +272,7 @@ async def settle_delivery(session: AsyncSession, delivery: Delivery, ticket: Tic
         await _end(session, delivery, ticket, "sent", detail)
         if ticket.last_inbound_seq == delivery.inbound_seq:
             ticket.status, ticket.waiting_since = "resolved" if delivery.resolve_ticket else "pending", None
+            await renew_quality(session, ticket)
 
 
 async def return_delivery(session: AsyncSession, delivery: Delivery, ticket: Ticket, detail: str) -> None:
@@ -322,6 +325,7 @@ async def resolve_uncertain(database: Database, actor: Actor, delivery_id: UUID,
         if ticket.last_inbound_seq == delivery.inbound_seq:
             ticket.status = "resolved" if delivery.resolve_ticket else "pending"
             ticket.waiting_since = None
+            await renew_quality(session, ticket)
         events.record(session, ticket.id, "delivery_decided", actor.label, decision=decision)
         await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
     return delivery

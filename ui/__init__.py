@@ -18,6 +18,7 @@ from ui.pages.faqs import Faqs, OneFaq
 from ui.pages.files import ComposerFiles
 from ui.pages.gaps import Conflicts, Gaps, rebuild
 from ui.pages.history import PastTickets
+from ui.pages.hours import Hours
 from ui.pages.knowledge import Knowledge, OneDocument
 from ui.pages.learned import Corrections, Examples
 from ui.pages.live import live
@@ -75,6 +76,7 @@ def page_handlers() -> Sequence[ControllerRouterHandler]:
         Playground,
         decision,
         Settings,
+        Hours,
         Channels,
         Sending,
         SendingPages,

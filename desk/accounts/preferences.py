@@ -15,6 +15,7 @@ from desk.policy.certification import Terms
 from desk.policy.endings import end_all
 from desk.policy.groups import Grouping
 from desk.ports import ConfidenceSettings, SourceWeights
+from desk.working_hours import WorkingHours, checked_hours
 
 LARGEST_WEIGHT = 1e6
 SMALLEST_SUM = 1e-9
@@ -58,6 +59,8 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     confidence: ConfidenceSettings = ConfidenceSettings()
     escalation: EscalationRules = EscalationRules()
     certification: CertificationTerms = CertificationTerms()
+    working_hours: WorkingHours | None = None
+    """What waiting is measured against; None: every hour of every day."""
     describe_pictures: bool = False
     """Pictures that customers send are shown to the language model, which says what is on them."""
     allowed_links: tuple[str, ...] = ()
@@ -108,6 +111,8 @@ def _check(preferences: Preferences) -> None:
         msg = "escalation.chat_threshold must be from 0 to 1"
         raise InvalidInputError(msg)
     checked_terms(preferences.certification)
+    if preferences.working_hours is not None:
+        checked_hours(preferences.working_hours)
 
 
 def checked_terms(terms: CertificationTerms) -> CertificationTerms:

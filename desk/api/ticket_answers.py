@@ -46,6 +46,10 @@ class TicketAnswer(Answer):
     escalation_reason: str | None
     intent: str | None
     level: str | None
+    quality: int | None
+    """How well the conversation went, 0 to 100, once it was finished; no guard goes by it."""
+    quality_parts: list[dict[str, Any]]
+    """What it is made of: `name`, `share` (0 to 1) of its `points`, and the `reason`."""
     last_seq: int
     last_inbound_seq: int
     last_message_at: datetime
@@ -159,6 +163,8 @@ def _ticket_fields(ticket: Ticket, customer: CustomerAnswer, assignee_name: str 
         "waiting_since": ticket.waiting_since,
         "escalated_at": ticket.escalated_at,
         "escalation_reason": ticket.escalation_reason,
+        "quality": ticket.quality,
+        "quality_parts": list(ticket.quality_parts),
         "intent": ticket.intent,
         "level": ticket.level,
         "last_seq": ticket.last_seq,

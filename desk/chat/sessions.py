@@ -22,6 +22,7 @@ from desk.errors import InvalidInputError, NotFoundError
 from desk.models import ChatSession, Connection, Message, Ticket
 from desk.paging import Page, read_page
 from desk.plain_text import clean_line
+from desk.quality import renew_quality
 
 SessionStatus = Literal["open", "with_person", "closed"]
 STATUSES: tuple[SessionStatus, ...] = ("open", "with_person", "closed")
@@ -133,4 +134,5 @@ async def _end_ticket(session: AsyncSession, ticket_id: UUID, actor: str) -> Non
     events.record(session, ticket.id, "chat_closed", actor)
     if ticket.waiting_since is None and ticket.escalated_at is None and ticket.status not in _FINISHED:
         ticket.status = "resolved"
+        await renew_quality(session, ticket)
     await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)

@@ -127,6 +127,7 @@ class Ticket(TenantRow):
         one_of("priority", *PRIORITIES),
         Index("ix_tickets_queue", "tenant_id", "status", text("last_message_at DESC")),
         Index("ix_tickets_customer_id", "tenant_id", "customer_id"),
+        Index("ix_tickets_quality", "tenant_id", "quality", postgresql_where=text("quality IS NOT NULL")),
     )
 
     number: Mapped[int]
@@ -159,6 +160,10 @@ class Ticket(TenantRow):
     summary_through_seq: Mapped[int] = mapped_column(default=0)
     signals: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
     """What the customer's words say of mood and urgency (`desk.signals`); for people and the order of work only."""
+    quality: Mapped[int | None] = mapped_column(default=None)
+    """How well the conversation went, 0 to 100 (`desk.quality`); for people only. None until it was finished once."""
+    quality_parts: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default="[]")
+    """What the score is made of: name, share, points and reason of each part."""
     is_history: Mapped[bool] = mapped_column(default=False)
     """Imported from another desk: learned from, never answered."""
 

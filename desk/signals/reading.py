@@ -39,12 +39,29 @@ class _Words:
     single: dict[str, str]
     phrases: tuple[tuple[str, str], ...]
     negations: frozenset[str]
+    complaint: tuple[str, ...]
+    """Words and phrases."""
+
+
+def complaint_in(text: str) -> str:
+    """The first words of a message that make it a complaint; empty when none do or a negation turns them around."""
+    words = _words()
+    line = f" {' '.join(token.casefold() for token in _WORD.findall(_cleaned(text)))} "
+    for said in words.complaint:
+        place = line.find(f" {said} ")
+        if place >= 0 and not words.negations & set(line[:place].split()[-_REACH:]):
+            return said
+    return ""
+
+
+def _cleaned(text: str) -> str:
+    return _QUOTE.sub("", text[:_LONGEST]).replace("\u2019", "'")
 
 
 def read_signals(text: str, *, repeated: int = 0, waiting_hours: float = 0.0) -> Signals:
     """`repeated`: messages before this one without an answer; `waiting_hours`: since the first of them."""
     words = _words()
-    cleaned = _QUOTE.sub("", text[:_LONGEST]).replace("\u2019", "'")
+    cleaned = _cleaned(text)
     tokens = _WORD.findall(cleaned)
     lowered = [token.casefold() for token in tokens]
     clauses = [at for at, clause in enumerate(_CLAUSE.split(cleaned)) for _ in _WORD.findall(clause)]
@@ -105,15 +122,17 @@ def _words() -> _Words:
     single: dict[str, str] = {}
     phrases: list[tuple[str, str]] = []
     negations: set[str] = set()
+    complaint: list[str] = []
     for language in LANGUAGES:
         table: dict[str, Any] = tomllib.loads(
             files("desk.signals").joinpath("words", f"{language}.toml").read_text(encoding="utf-8")
         )
         negations.update(table["negations"])
+        complaint += table["complaint"]
         for kind in ("negative", "positive", "urgent"):
             for entry in table[kind]:
                 if " " in entry:
                     phrases.append((entry, kind))
                 else:
                     single[entry] = kind
-    return _Words(single, tuple(phrases), frozenset(negations))
+    return _Words(single, tuple(phrases), frozenset(negations), tuple(complaint))

@@ -21,6 +21,7 @@ from desk.escalation import settle_escalation
 from desk.models import Draft, Membership, Message, Ticket
 from desk.models.tickets import PRIORITIES, TICKET_STATUSES
 from desk.plain_text import clean_line
+from desk.quality import renew_quality
 from desk.tickets.handing_over import HANDED_OVER, hand_over
 
 MOST_TAGS = 30
@@ -52,6 +53,8 @@ async def change_ticket(database: Database, actor: Actor, ticket_id: UUID, chang
         changed = {name: {"from": before[name], "to": after[name]} for name in after if after[name] != before[name]}
         if changed:
             events.record(session, ticket.id, "ticket_changed", actor.label, **changed)
+            if "status" in changed:
+                await renew_quality(session, ticket)
             for field in HANDED_OVER:
                 if field in changed:
                     await hand_over(session, ticket, field, after[field] or "", actor.label)
@@ -67,6 +70,8 @@ async def take_over_change(session: AsyncSession, ticket: Ticket, change: Ticket
     changed = {name: {"from": before[name], "to": after[name]} for name in after if after[name] != before[name]}
     if changed:
         events.record(session, ticket.id, "ticket_changed", by, **changed)
+        if "status" in changed:
+            await renew_quality(session, ticket)
         await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
 
 

@@ -20,6 +20,7 @@ from desk.models.tickets import PRIORITIES, TICKET_STATUSES
 from desk.paging import STANDARD_PAGE, Page, read_page
 from desk.plain_text import clean_line, excerpt
 from desk.ports import Level
+from desk.quality.scoring import BANDS, FAIR, GOOD
 
 VIEWS = (
     "needs_reply",
@@ -31,7 +32,7 @@ VIEWS = (
     "resolved",
     "all",
 )
-SORTS = ("last_message_at", "waiting_since", "created_at", "number", "priority")
+SORTS = ("last_message_at", "waiting_since", "created_at", "number", "priority", "quality")
 """Each also with a `-` before it: descending."""
 LEVELS: tuple[Level, ...] = ("high", "medium", "low", "very_low")
 SHOWN_DRAFT_STATES = (*CURRENT, "failed", "approved", "sent", "rejected")
@@ -50,6 +51,8 @@ class TicketFilter:
     tag: str | None = None
     intent: str | None = None
     level: str | None = None
+    quality: str | None = None
+    """good, fair or poor: how well the conversation went. Tickets that were never finished are none of these."""
     q: str | None = None
     """Searched in subject, number, customer and messages."""
     customer_id: UUID | None = None
@@ -157,6 +160,9 @@ def _conditions(wanted: TicketFilter, user_id: UUID | None) -> list[ColumnElemen
         (Ticket.customer_id, wanted.customer_id),
     )
     conditions += [column == value for column, value in columns if value is not None]
+    _check("quality", wanted.quality, BANDS)
+    if wanted.quality is not None:
+        conditions.append(_band(wanted.quality))
     if wanted.assignee is not None:
         nobody = Ticket.assignee_id.is_(None)
         conditions.append(nobody if wanted.assignee == "none" else Ticket.assignee_id == wanted.assignee)
@@ -166,6 +172,11 @@ def _conditions(wanted: TicketFilter, user_id: UUID | None) -> list[ColumnElemen
     if words:
         conditions.append(_matches(words))
     return conditions
+
+
+def _band(name: str) -> ColumnElement[bool]:
+    bands = {"good": (GOOD, 100), "fair": (FAIR, GOOD - 1), "poor": (0, FAIR - 1)}
+    return Ticket.quality.between(*bands[name])
 
 
 def _matches(words: str) -> ColumnElement[bool]:
@@ -198,6 +209,7 @@ def _order(sort: str) -> list[ColumnElement[Any]]:
         "waiting_since": Ticket.waiting_since,
         "created_at": Ticket.created_at,
         "number": Ticket.number,
+        "quality": Ticket.quality,
         "priority": case({priority: rank for rank, priority in enumerate(PRIORITIES)}, value=Ticket.priority),
     }
     column = columns[name]

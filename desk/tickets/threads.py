@@ -22,6 +22,7 @@ from desk.escalation import settle_escalation
 from desk.intake import LONGEST_SUBJECT, open_ticket
 from desk.models import Connection, Customer, Delivery, Draft, Message, RemoteLink, Review, Ticket
 from desk.plain_text import clean_line
+from desk.quality import renew_quality
 from desk.tickets.changes import unanswered_since
 
 
@@ -61,7 +62,9 @@ async def join_tickets(session: AsyncSession, gone: Ticket, kept: Ticket, by: st
     gone.status, gone.waiting_since, gone.level, gone.last_inbound_seq = "closed", None, None, 0
     events.record(session, gone.id, "ticket_merged", by, into=str(kept.id), number=kept.number)
     events.record(session, kept.id, "ticket_merged", by, merged=str(gone.id), number=gone.number)
+    gone.quality, gone.quality_parts = None, []
     await _ask_again(session, kept)
+    await renew_quality(session, kept)
     for ticket in (gone, kept):
         await announce(session, ticket.tenant_id, "ticket", ticket=ticket.id)
 

@@ -28,6 +28,7 @@ from desk.installation import Installation
 from desk.intake import message_body, open_ticket
 from desk.models import ChatSession, Connection, Customer, Message, Ticket, Visitor
 from desk.plain_text import clean_line, clean_text
+from desk.quality import renew_quality
 from desk.widget.access import VisitorClaim, Widget
 from desk.widget.limits import count_message
 from desk.widget.visible import (
@@ -284,6 +285,8 @@ async def rate(
     words = clean_text(comment).strip()[:LONGEST_COMMENT]
     async with database.transaction(widget.scope) as session:
         chat, ticket_id = await conversation_of(session, await visitor_of(session, widget, claim), conversation_id)
+        ticket = await lock_ticket(session, ticket_id)
         chat.rating, chat.rating_comment = rating, words
         events.record(session, ticket_id, "chat_rated", VISITOR, rating=rating, comment=words)
+        await renew_quality(session, ticket)
         await announce(session, widget.tenant_id, "ticket", ticket=ticket_id)

@@ -29,6 +29,7 @@ def asked_filter(request: Request[Any, Any, Any], view: str | None = None) -> Ti
         channel=given.get("channel") or None,
         tag=given.get("tag") or None,
         level=given.get("level") or None,
+        quality=given.get("quality") or None,
         q=given.get("q") or None,
         sort=given.get("sort") or TicketFilter().sort,
         offset=asked_offset(request),

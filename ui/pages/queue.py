@@ -23,7 +23,7 @@ from desk.web.permissions import needs
 from ui.pages.asked import asked_filter
 from ui.pages.shell import part_of_page, shell, wants_part, whole_page
 from ui.presenting.queue import SORTS, VIEW_NAMES, Line, PageLinks, line_of, page_links, query_of, total_words
-from ui.presenting.words import LEVELS, STATUSES, Choices, channel_words, choices
+from ui.presenting.words import LEVELS, QUALITIES, STATUSES, Choices, channel_words, choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class ShownQueue:
     is_first_run: bool
     people: Choices
     levels: Choices
+    qualities: Choices
     statuses: Choices
     channels: Choices
     sorts: Choices
@@ -79,7 +80,7 @@ async def shown_queue(installation: Installation, actor: Actor, wanted: TicketFi
         channels = list((await session.execute(select(Connection.channel).distinct())).scalars())
     names = await user_names(installation.database, actor.scope)
     view = VIEW_NAMES[wanted.view or "all"]
-    narrowing = (wanted.status, wanted.assignee, wanted.channel, wanted.tag, wanted.level)
+    narrowing = (wanted.status, wanted.assignee, wanted.channel, wanted.tag, wanted.level, wanted.quality)
     filters = sum(value is not None for value in narrowing)
     query = query_of(wanted)
     return ShownQueue(
@@ -97,6 +98,7 @@ async def shown_queue(installation: Installation, actor: Actor, wanted: TicketFi
         is_first_run=page.total == 0 and await _is_first_run(installation, actor),
         people=(("none", "Nobody"), *((str(user_id), name) for user_id, name in names.items())),
         levels=tuple((level, words) for level, (words, _) in LEVELS.items()),
+        qualities=choices(QUALITIES),
         statuses=choices(STATUSES),
         channels=tuple((channel, channel_words(channel)) for channel in sorted(channels)),
         sorts=SORTS,

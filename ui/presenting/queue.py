@@ -11,7 +11,7 @@ from uuid import UUID
 
 from desk.paging import Page
 from desk.tickets import TicketFilter, TicketLine
-from ui.presenting.words import Chip, Choices, channel_words, counted, level_chip, signal_chips
+from ui.presenting.words import Chip, Choices, channel_words, counted, level_chip, quality_chip, signal_chips
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ SORTS: Choices = (
     ("waiting_since", "Longest waiting first"),
     ("-priority", "Most urgent first"),
     ("-number", "Newest ticket first"),
+    ("quality", "Worst conversation first"),
+    ("-quality", "Best conversation first"),
 )
 _DELIVERY_CHIPS = {
     "uncertain": Chip("May have been sent", "bad"),
@@ -141,6 +143,8 @@ def _chips(line: TicketLine) -> tuple[Chip, ...]:
         chips.append(Chip("No draft", "line"))
     elif (level := level_chip(ticket.level, line.draft_score)) is not None:
         chips.append(level)
+    if ticket.status in {"resolved", "closed"} and ticket.quality is not None:
+        chips.append(quality_chip(ticket.quality))
     chips += [Chip(tag, "line") for tag in ticket.tags[:2]]
     return tuple(chips)
 
@@ -154,6 +158,7 @@ def query_of(wanted: TicketFilter, **changed: Any) -> str:
         "channel": wanted.channel,
         "tag": wanted.tag,
         "level": wanted.level,
+        "quality": wanted.quality,
         "q": wanted.q,
         "sort": None if wanted.sort == TicketFilter().sort else wanted.sort,
         "offset": wanted.offset or None,

@@ -19,6 +19,7 @@ TABS = (
     ("widget", "Web widget", Permission.TUNING),
     ("escalation", "Escalation", Permission.TUNING),
     ("topics", "Topics", Permission.TUNING),
+    ("hours", "Working hours", Permission.TUNING),
     ("writing", "Writing", Permission.TUNING),
     ("models", "Language models", Permission.TUNING),
     ("webhooks", "Webhooks", Permission.TUNING),

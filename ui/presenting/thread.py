@@ -182,6 +182,7 @@ _EVENTS = {
     "learned": "Learned from",
     "ticket_imported": "Imported",
     "handed_over": "The visitor was told that a person will answer",
+    "ticket_reopened": "Opened again",
     "chat_rated": "Visitor rated the chat",
     "chat_closed": "Chat closed",
     "contact_left": "Visitor left an address",

@@ -10,13 +10,26 @@ from uuid import UUID
 from desk.accounts.identity import Actor
 from desk.conversation import LIVE_CHANNELS
 from desk.models import ChatSession, Delivery, Ticket
+from desk.quality import band_of
 from desk.tickets import TicketView
 from desk.widget.reply_mail import NOTICE_WORDS
 from ui.presenting.customers import customer_name
+from ui.presenting.draft_card import Bar
 from ui.presenting.messaging import ShownWindow, mark_words, shown_window
 from ui.presenting.remote import ShownRemote, ShownSheet, shown_remote, shown_sheets
 from ui.presenting.thread import HistoryEntry, OpenReply, ShownMessage, history, open_replies, shown_message
-from ui.presenting.words import PRIORITIES, STATUSES, Chip, Choices, channel_words, choices, signal_chips
+from ui.presenting.words import (
+    PRIORITIES,
+    QUALITY_PARTS,
+    QUALITY_TONES,
+    STATUSES,
+    Chip,
+    Choices,
+    channel_words,
+    choices,
+    quality_chip,
+    signal_chips,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,13 @@ class EarlierTicket:
     subject: str
     status: str
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownQuality:
+    chip: Chip
+    parts: Sequence[tuple[Bar, str]]
+    """With what each was read from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +111,7 @@ class ShownTicket:
     tags: str
     remote: ShownRemote | None
     sheets: Sequence[ShownSheet]
+    quality: ShownQuality | None
 
 
 def shown_ticket(view: TicketView, people: dict[UUID, str], actor: Actor, query: str, now: datetime) -> ShownTicket:
@@ -150,7 +171,24 @@ def shown_ticket(view: TicketView, people: dict[UUID, str], actor: Actor, query:
         tags=", ".join(ticket.tags),
         remote=shown_remote(view),
         sheets=shown_sheets(view.fact_sheets),
+        quality=_quality(ticket),
     )
+
+
+def _quality(ticket: Ticket) -> ShownQuality | None:
+    if ticket.quality is None:
+        return None
+    return ShownQuality(
+        quality_chip(ticket.quality),
+        [
+            (Bar(QUALITY_PARTS[part["name"]], round(100 * part["share"]), _bar_tone(part["share"])), part["reason"])
+            for part in ticket.quality_parts
+        ],
+    )
+
+
+def _bar_tone(share: float) -> str:
+    return QUALITY_TONES[band_of(round(100 * share))]
 
 
 def _customer(view: TicketView, name: str) -> ShownCustomer:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from desk.ports import Clock
+from desk.quality import band_of
 
 Choices = tuple[tuple[str, str], ...]
 """Value and words of each option, in order."""
@@ -85,6 +86,21 @@ CHANGES = {
 }
 
 
+QUALITIES: dict[str, str] = {"good": "Went well", "fair": "Went fairly", "poor": "Went badly"}
+QUALITY_TONES = {"good": "good", "fair": "fair", "poor": "weak"}
+QUALITY_PARTS = {
+    "solved": "Solved",
+    "replies": "Replies needed",
+    "first_reply": "First reply",
+    "waiting": "Further replies",
+    "drafts": "Drafts",
+    "rating": "Rating",
+    "mood": "Mood",
+    "reopened": "Reopened",
+    "complaint": "Complaint",
+}
+
+
 def choices(words: dict[str, str]) -> Choices:
     return tuple(words.items())
 
@@ -100,6 +116,11 @@ def level_chip(level: str | None, score: float | None) -> Chip | None:
     words, tone = LEVELS[level]
     number = "" if score is None else f"{score:.0f}"
     return Chip(words, tone, number, "Confidence of the draft, 0 to 100")
+
+
+def quality_chip(score: int) -> Chip:
+    band = band_of(score)
+    return Chip(QUALITIES[band], QUALITY_TONES[band], str(score), "How well the conversation went, 0 to 100")
 
 
 def signal_chips(signals: Mapping[str, Any]) -> list[Chip]:

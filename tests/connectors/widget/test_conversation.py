@@ -142,7 +142,10 @@ async def test_history_is_paged_and_read_marks_and_ratings_are_kept(
     assert (await visitor.call("POST", f"{base}/read", json={"seq": 99})).status_code == 204
     assert (await visitor.call("GET", "/conversations")).json()["conversations"][0]["unread"] == 0
     assert (await visitor.call("POST", f"{base}/rating", json={"rating": 6})).status_code == 400
+    await call(client, owner, "PATCH", f"/tickets/{ticket['id']}", json={"status": "resolved"})
     assert (await visitor.call("POST", f"{base}/rating", json={"rating": 5, "comment": "Quick"})).status_code == 204
+    scored = (await call(client, owner, "GET", f"/tickets/{ticket['id']}"))["quality_parts"]
+    assert {"name": "rating", "share": 1.0, "points": 15, "reason": "rated 5 of 5"} in scored
     assert (await call(client, owner, "GET", "/sessions"))["items"][0]["rating"] == 5
 
 
