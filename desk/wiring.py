@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, select, true
 
 import ui
 from connectors.crm.hubspot.channel import HubSpotChannel
+from connectors.crm.salesforce.channel import SalesforceChannel
 from connectors.crm.zoho.channel import ZohoChannel
 from connectors.email.channel import EmailChannel
 from connectors.llm.breaker import Breakers
@@ -134,6 +135,7 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         EmailChannel(rules, clock, StoredCredentials(database)),
         HubSpotChannel(rules, clock, StoredCredentials(database)),
         ZohoChannel(rules, clock, StoredCredentials(database)),
+        SalesforceChannel(rules, clock, StoredCredentials(database)),
         MappedChannel(rules, clock, StoredCredentials(database)),
         WhmcsChannel(rules, clock),
         TwilioWhatsApp(rules, clock),

@@ -28,6 +28,8 @@ class Written:
     key: str = ""
     """"" where the CRM does not name what it was given: it is looked for."""
     detail: str = ""
+    sets_status: bool = False
+    """The ticket's new status went with the reply."""
 
 
 class Account(Protocol):

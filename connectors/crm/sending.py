@@ -8,9 +8,10 @@ It is never made again.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Literal
 
-from connectors.crm.account import Account, Written
+from connectors.crm.account import Account
 from connectors.crm.tickets import Entry, GoneTicket, SeenTicket
 from desk.calls import CallError, NotReachedError, RefusedCallError, UnclearAnswerError
 from desk.ports import ChangeOutcome, OutgoingChange, OutgoingReply, SendOutcome, says_the_same
@@ -32,16 +33,29 @@ class Sending:
             return seen
         known = reply.known_keys | {entry.key for entry in seen.entries}
         try:
-            written: Written = await self._account.write_reply(reply, seen)
+            written = await self._account.write_reply(reply, seen)
         except (RefusedCallError, NotReachedError) as error:
             return _not_sent(error)
         except UnclearAnswerError as error:
-            return await self.find_reply(reply, ticket_id, known, error.detail)
-        if written.key:
-            return SendOutcome("sent", written.detail, written.key)
-        found = await self.find_reply(reply, ticket_id, known, "")
-        # It was taken: that it cannot be found yet takes nothing back.
-        return SendOutcome("sent", written.detail, found.provider_id)
+            outcome = await self.find_reply(reply, ticket_id, known, error.detail)
+            return outcome if outcome.result != "sent" else await self._with_status(reply, ticket_id, outcome)
+        key = written.key
+        if not key:
+            # It was taken: that it cannot be found yet takes nothing back.
+            key = (await self.find_reply(reply, ticket_id, known, "")).provider_id
+        outcome = SendOutcome("sent", written.detail, key)
+        return outcome if written.sets_status else await self._with_status(reply, ticket_id, outcome)
+
+    async def _with_status(self, reply: OutgoingReply, ticket_id: str, outcome: SendOutcome) -> SendOutcome:
+        """A reply that ends a ticket ends it over there too; what becomes of that changes nothing about the reply."""
+        there = self._account.words.statuses.get(reply.ticket_status, "")
+        if reply.ticket_status not in {"resolved", "closed"} or not there or not self._account.share_changes:
+            return outcome
+        try:
+            await self._account.set(ticket_id, "status", there)
+        except CallError as error:
+            return replace(outcome, detail=_joined(outcome.detail, f"its status there was not set: {error.detail}"))
+        return outcome
 
     async def _look_before(self, reply: OutgoingReply, ticket_id: str) -> SendOutcome | SeenTicket:
         """The ticket, or why nothing is to be written now."""

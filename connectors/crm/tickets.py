@@ -199,6 +199,13 @@ def moment(written: str) -> datetime | None:
     return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 
+def is_among(opening: str, entries: Sequence[Entry]) -> bool:
+    """Whether a ticket's description is only a copy of a customer's message that stands beside it."""
+    wanted = "".join(opening.split())[:200]
+    said = ("".join(entry.words().split()) for entry in entries if entry.author == "customer")
+    return not wanted or any(wanted in words for words in said)
+
+
 def in_order(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     unknown = datetime.min.replace(tzinfo=UTC)
     return tuple(sorted(entries, key=lambda entry: (moment(entry.at) or unknown, entry.key)))

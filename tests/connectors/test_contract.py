@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.crm.hubspot.channel import HubSpotChannel
+from connectors.crm.salesforce.channel import SalesforceChannel
 from connectors.crm.zoho.channel import ZohoChannel
 from connectors.email.channel import EmailChannel
 from connectors.rest.channel import RestChannel
@@ -131,6 +132,15 @@ SUBJECTS = (
             "from_address": "support@acme.test",
         },
         recipient={"ticket_id": "12"},
+        raw=CRM_HINT,
+        broken=CRM_NONSENSE,
+        secret="client_secret",
+    ),
+    Subject(
+        "salesforce",
+        lambda rules, clock, store: SalesforceChannel(rules, clock, store, look_up_after=(0.0,)),
+        {"domain": "http://127.0.0.1:{port}", "client_id": "3MVG9", "client_secret": "opensesame"},
+        recipient={"ticket_id": "500000000000001AAA"},
         raw=CRM_HINT,
         broken=CRM_NONSENSE,
         secret="client_secret",

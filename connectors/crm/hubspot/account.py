@@ -15,7 +15,7 @@ from connectors.crm.account import Changed, Written
 from connectors.crm.api import FILE
 from connectors.crm.hubspot.api import OBJECTS, HubSpotApi
 from connectors.crm.hubspot.settings import HubSpotSettings
-from connectors.crm.tickets import Entry, GoneTicket, SeenTicket, in_order, moment
+from connectors.crm.tickets import Entry, GoneTicket, SeenTicket, in_order, is_among, moment
 from connectors.crm.words import TicketWords
 from desk.calls import (
     CallError,
@@ -26,6 +26,7 @@ from desk.calls import (
     objects,
     text,
 )
+from desk.html_text import text_of_html
 from desk.ports import Clock, CustomerFact, FactSection, HealthCheck, OutgoingFile, OutgoingReply
 
 TICKET = (
@@ -86,7 +87,7 @@ class HubSpotAccount:
         entries += await self._notes(_associated(found, "notes"))
         contact_id, person = text(contact, "id"), as_object(contact.get("properties"))
         name = " ".join(filter(None, (text(person, "firstname"), text(person, "lastname"))))
-        if text(told, "content") and not any(entry.author == "customer" for entry in entries):
+        if not is_among(text_of_html(text(told, "content")), entries):
             # What a form or an import has put there; a conversation holds its first message itself.
             entries.append(
                 Entry(

@@ -213,7 +213,7 @@ class ZohoAccount:
         if not text(thread, "id"):
             msg = f"Zoho Desk named no thread ({answer.words()})"
             raise UnclearAnswerError(msg)
-        return Written(f"thread:{text(thread, 'id')}")
+        return Written(f"thread:{text(thread, 'id')}", sets_status="ticketStatus" in told)
 
     async def _upload(self, file: OutgoingFile) -> str:
         """Before anything is written that a customer sees: an upload whose fate is unclear may be made again."""

@@ -1,0 +1,1 @@
+"""Salesforce Service Cloud: cases with their e-mails and comments, and the contact."""
