@@ -28,7 +28,29 @@ META = {
 }
 
 
-@pytest.mark.parametrize(("kind", "form"), [("whatsapp_twilio", TWILIO), ("whatsapp_meta", META)])
+HUBSPOT = {"token": "hunter-2-hunter", "client_secret": "another secret", "portal": "88", "user": "51"}
+ZOHO = {
+    "org": "60",
+    "client_id": "1000.A",
+    "client_secret": "another secret",
+    "grant_code": "hunter-2-hunter",
+    "from_address": "support@acme.test",
+}
+SALESFORCE = {"domain": "https://acme.my.salesforce.com", "client_id": "3MVG9", "client_secret": "hunter-2-hunter"}
+CUSTOM = {"body": "text", "subject": "title", "auth": "bearer", "auth_secret": "hunter-2-hunter"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [
+        ("whatsapp_twilio", TWILIO),
+        ("whatsapp_meta", META),
+        ("hubspot", HUBSPOT),
+        ("zoho", ZOHO),
+        ("salesforce", SALESFORCE),
+        ("custom", CUSTOM),
+    ],
+)
 async def test_a_channel_is_set_up_tried_and_deleted_on_one_page(
     browser: Browser, owner: Person, installation: Installation, kind: str, form: dict[str, str]
 ) -> None:
@@ -121,3 +143,21 @@ async def conversation(
         await file_inbound(session, details_of(row), message, UUID(int=0), (), 0)
         newest = await session.execute(select(Ticket.id).order_by(Ticket.last_message_at.desc()).limit(1))
         return newest.scalar_one()
+
+
+async def test_a_sample_shows_what_it_becomes_with_the_form_as_it_stands(browser: Browser, owner: Person) -> None:
+    await signed_in(browser, owner)
+    sample = '{"title": "Backups <b>", "text": "How long?", "from": "marta@customer.test"}'
+    form = {**CUSTOM, "customer_email": "from", "sample": sample}
+    shown = await browser.post("/settings/channels/new/custom/sample", form)
+    assert shown.status_code == 200, shown.text
+    assert "Backups &lt;b&gt;" in shown.text
+    assert "marta@customer.test" in shown.text
+    address = (await browser.post("/settings/channels/new/custom", CUSTOM)).headers["hx-redirect"]
+    unsaved = await browser.post(f"{address}/sample", {**form, "auth_secret": "", "subject": "text"})
+    assert "Backups" not in unsaved.text
+    assert "How long?" in unsaved.text
+    broken = await browser.post(f"{address}/sample", {**form, "body": "text["})
+    assert "is no JMESPath expression" in broken.text
+    assert "title" in (await browser.get(address)).text, "nothing of it was saved"
+    assert (await browser.post("/settings/channels/new/hubspot/sample", form)).status_code == 404

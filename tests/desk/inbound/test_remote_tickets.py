@@ -29,44 +29,17 @@ from desk.models import (
     Ticket,
 )
 from desk.review import approve
-from desk.tickets import TicketChange, change_ticket
 from tests.conftest import new_owner
 from tests.connectors.email.servers import Imap, Outbox
 from tests.connectors.whmcs.installation import Whmcs, form_for, whmcs_server
-from tests.desk.inbound.mail_desk import MailDesk, at_work, until
+from tests.desk.inbound.mail_desk import at_work, until
+from tests.desk.inbound.remote_desk import DUTIES, RemoteDesk
 
-DUTIES = ("inbox", "deliveries", "remote_changes", "customer_fact_sheets")
 
-
-class WhmcsDesk(MailDesk):
+class WhmcsDesk(RemoteDesk):
     """A tenant's desk connected to a WHMCS."""
 
     whmcs: Whmcs
-
-    async def look(self) -> None:
-        """As the next poll does, and wait until everything is read."""
-        await self.installation.watches.sync(self.actor, self.connection_id)
-        await until(self.is_read)
-
-    async def is_read(self) -> bool:
-        return not await self.entries("received")
-
-    async def only_ticket(self) -> Ticket:
-        (ticket,) = await self.tickets()
-        return ticket
-
-    async def said(self, ticket: Ticket) -> list[tuple[str, str]]:
-        return [(each.author, each.body) for each in await self.messages(ticket)]
-
-    async def change(self, ticket: Ticket, **values: Any) -> None:
-        await change_ticket(self.installation.database, self.actor, ticket.id, TicketChange(**values))
-
-    async def handed_over(self) -> list[RemoteChange]:
-        async def done() -> bool:
-            return all(each.state not in {"pending", "sending"} for each in await self.rows(RemoteChange))
-
-        await until(done)
-        return await self.rows(RemoteChange)
 
 
 @pytest.fixture
