@@ -43,6 +43,8 @@ from desk.ports import (
 HOOK_TOKEN_BYTES = 24
 LONGEST_RAW_SHOWN = 100_000
 LATEST_PROBLEMS = 5
+_WHERE = ("imap_host", "imap_port", "username", "folder", "url", "portal", "org", "centre", "domain", "poll_url")
+"""Settings that lead somewhere else when they change: what was read there says nothing about the new place."""
 TRIAL_SUBJECT = "Test from Draftdesk"
 TRIAL_BODY = (
     "This is a test. When it has come back to the desk, messages go out and come in.\n\nNobody has to answer it."
@@ -117,10 +119,7 @@ async def configure_connection(
     channel = inbound_channel(channels, connection.channel)
     before = ConfiguredChannel(dict(connection.configuration), json.loads(connection.secrets))
     configured = channel.configure(settings, before)
-    moved = any(
-        before.configuration.get(name) != configured.configuration.get(name)
-        for name in ("imap_host", "imap_port", "username", "folder", "url")
-    )
+    moved = any(before.configuration.get(name) != configured.configuration.get(name) for name in _WHERE)
     connection.configuration = dict(configured.configuration)
     connection.secrets = json.dumps(dict(configured.secrets))
     await session.flush()

@@ -201,7 +201,8 @@ class HubSpotAccount:
         if not state:
             is_open = [{"propertyName": "closed_date", "operator": "NOT_HAS_PROPERTY"}]
             found = await self._search(is_open) if self._settings.begins_with_open else []
-            return Changed([text(each, "id") for each in found], {"at": now.isoformat(), "seen": {}})
+            begun = await self.changed({"at": now.isoformat(), "seen": {}})
+            return Changed([text(each, "id") for each in found], begun.state)
         since = datetime.fromisoformat(state["at"]) - OVERLAP
         filters = [
             {"propertyName": "hs_lastmodifieddate", "operator": "GTE", "value": str(int(since.timestamp() * 1000))}

@@ -156,7 +156,8 @@ class SalesforceAccount:
         if not state:
             opened = "SELECT Id FROM Case WHERE IsClosed = false ORDER BY SystemModstamp, Id LIMIT 1000"
             found = await self._api.rows(opened) if self._settings.begins_with_open else []
-            return Changed([text(each, "Id") for each in found], {"at": self._clock.now().isoformat(), "seen": {}})
+            begun = await self.changed({"at": self._clock.now().isoformat(), "seen": {}})
+            return Changed([text(each, "Id") for each in found], begun.state)
         since = datetime.fromisoformat(state["at"]) - OVERLAP
         literal = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
         known: Mapping[str, str] = state["seen"]

@@ -151,7 +151,8 @@ class ZohoAccount:
         keys_at = await self._renew_keys(str(state.get("keys_at") or ""), now)
         if not state:
             ids = await self._open() if self._settings.begins_with_open else []
-            return Changed(ids, {"at": now.isoformat(), "seen": {}, "keys_at": keys_at})
+            begun = await self.changed({"at": now.isoformat(), "seen": {}, "keys_at": keys_at})
+            return Changed(ids, begun.state)
         since = datetime.fromisoformat(state["at"]) - OVERLAP
         span = f"{_stamp(since)},{_stamp(now + OVERLAP)}"
         found = await self._api.listed(

@@ -40,6 +40,7 @@ class Portal:
     threads: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     notes: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     next_id: int = 9_007_199_254_740_993
+    tokens: int = 0
     seconds: int = 0
     lag: set[str] = field(default_factory=set[str])
     """Tickets that a search does not know of yet."""
@@ -116,7 +117,9 @@ class Portal:
     def answer(self, call: Call) -> Said:
         if call.path.startswith("/cdn/"):
             return Said(200, b"out of space") if "authorization" not in call.headers else Said(400, b"leaked")
-        if call.headers.get("authorization") != f"Bearer {TOKEN}":
+        if call.path == "/oauth/v1/token":
+            return self._token(call.form)
+        if call.headers.get("authorization") not in {f"Bearer {TOKEN}", f"Bearer oauth-{self.tokens}"}:
             return Said(401, {"status": "error", "category": "EXPIRED_AUTHENTICATION", "message": "expired"})
         if self.refuses is not None:
             return self.refuses
@@ -136,6 +139,13 @@ class Portal:
                 if call.path.startswith(prefix):
                     return handler(call)
         return Said(200, {"results": []})
+
+    def _token(self, form: dict[str, str]) -> Said:
+        if form.get("refresh_token") != f"refresh-{self.tokens}" or form.get("client_secret") != CLIENT_SECRET:
+            return Said(400, {"status": "BAD_REFRESH_TOKEN", "message": "missing or invalid refresh token"})
+        self.tokens += 1
+        told = {"access_token": f"oauth-{self.tokens}", "refresh_token": f"refresh-{self.tokens}", "expires_in": 1800}
+        return Said(200, told)
 
     def _ticket(self, call: Call) -> Said:
         asked = call.path.rsplit("/", 1)[-1]

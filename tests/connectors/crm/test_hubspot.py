@@ -20,9 +20,8 @@ from tests.connectors.crm.asking import answering, changing, connect, read
 from tests.connectors.crm.portal import CLIENT_SECRET, TOKEN, Portal, form_for, posted
 from tests.connectors.faulty_server import Mishap, Said, running
 
-CHANNEL = HubSpotChannel(
-    EgressRules(frozenset({"127.0.0.1"})), SystemClock(), Credentials({}), look_up_after=(0.0, 0.05)
-)
+STORE = Credentials({})
+CHANNEL = HubSpotChannel(EgressRules(frozenset({"127.0.0.1"})), SystemClock(), STORE, look_up_after=(0.0, 0.05))
 
 
 @pytest.fixture
@@ -107,15 +106,14 @@ async def test_deleted_and_merged_tickets_are_told_apart(portal: Portal, connect
 async def test_polling_finds_what_calls_left_out_once_and_what_a_search_shows_late(
     portal: Portal, connection: ConnectionDetails
 ) -> None:
+    portal.seconds = 500
     old = [portal.open(f"No. {number}") for number in range(7)]
     quiet, thread_id = portal.converse("Before")
-    portal.seconds = 400
     async with CHANNEL.watch(connection) as feed:
         begun = await feed.fetch({})
         assert begun.messages == ()
-        # What the overlap shows again is read, and known by its keys.
         settled = await feed.fetch(begun.cursor)
-        assert not (await feed.fetch(settled.cursor)).messages
+        assert not settled.messages, "what the first look shows already is not new"
         portal.seconds = 700
         late = portal.open("Late")
         portal.lag.add(late)
@@ -238,6 +236,23 @@ async def test_limits_and_refusals_say_what_to_do(portal: Portal, connection: Co
         await CHANNEL.look(wrong, ticket_id)
     assert refused.value.reason == "sign_in"
     assert TOKEN not in refused.value.detail
+
+
+async def test_an_app_that_may_renew_its_permission_does_so_in_time(portal: Portal) -> None:
+    oauth = {"sign_in": "oauth", "client_id": "app", "refresh_token": "refresh-0", "token": ""}
+    connection = connect(CHANNEL, {**form_for(portal), **oauth})
+    STORE.stored = {}
+    ticket_id, _ = portal.converse("How long?")
+    await CHANNEL.look(connection, ticket_id)
+    await CHANNEL.look(connection, ticket_id)
+    assert (portal.tokens, STORE.stored["refresh_token"]) == (1, "refresh-1"), "each renewal brings the next permission"
+    STORE.stored["expires_at"] = 0
+    await CHANNEL.look(connection, ticket_id)
+    assert STORE.stored["access_token"] == "oauth-2"
+    STORE.stored |= {"expires_at": 0, "refresh_token": "taken back"}
+    with pytest.raises(ChannelError, match="asks for a new permission") as refused:
+        await CHANNEL.look(connection, ticket_id)
+    assert refused.value.reason == "sign_in"
 
 
 async def test_facts_are_the_contacts(portal: Portal, connection: ConnectionDetails) -> None:
