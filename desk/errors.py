@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from desk.ports import ModelAttempt
 
 ChannelReason = Literal["sign_in", "settings", "quota", "network", "tls", "protocol"]
@@ -33,6 +35,17 @@ class ConflictError(DeskError):
 
     status = 409
     title = "Changed meanwhile"
+
+
+class UncheckedChangeError(DeskError):
+    """The tenant wants changes to be checked against its corrections first; `comparison` is that check."""
+
+    status = 409
+    title = "Not checked yet"
+
+    def __init__(self, detail: str, comparison: UUID) -> None:
+        super().__init__(detail)
+        self.comparison = comparison
 
 
 class InvalidInputError(DeskError):

@@ -12,6 +12,7 @@ from desk.db.unit_of_work import Database, announce
 from desk.models import (
     Backtest,
     Comparison,
+    Correction,
     CustomerFactSheet,
     Delivery,
     DocumentVersion,
@@ -49,6 +50,7 @@ _Given = (
     | Backtest
     | WebhookDelivery
     | PictureDescription
+    | Correction
 )
 WORK_ROWS: dict[str, type[_Given]] = {
     "drafts": Draft,
@@ -67,6 +69,7 @@ WORK_ROWS: dict[str, type[_Given]] = {
     "knowledge_jobs": KnowledgeJob,
     "webhook_deliveries": WebhookDelivery,
     "picture_descriptions": PictureDescription,
+    "corrections": Correction,
 }
 
 
@@ -149,7 +152,8 @@ async def _hold(session: AsyncSession, held: Claim) -> tuple[_Given, Ticket | No
         | Comparison
         | CustomerFactSheet
         | WebhookDelivery
-        | PictureDescription,
+        | PictureDescription
+        | Correction,
     )
     ticket = None if has_none else await lock_ticket(session, found.ticket_id)
     return await hold(session, kind, held), ticket

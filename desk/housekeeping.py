@@ -20,6 +20,7 @@ from desk.installation import Installation
 from desk.models import GLOBAL_TENANT_ID, IndexLogEntry, StoredSession
 from desk.policy.looks import look_again
 from desk.set_aside import set_aside_outdated
+from desk.signals import raise_for_waiting
 from desk.upkeep import schedule_upkeep
 from desk.webhooks.log import forget_old_events
 
@@ -51,7 +52,9 @@ async def _keep_tenant(installation: Installation, tenant_id: UUID) -> None:
             delete(IndexLogEntry).where(IndexLogEntry.created_at < func.now() - timedelta(days=INDEX_LOG_DAYS))
         )
     async with installation.database.transaction(Scope(tenant_id)) as session:
-        await look_again(session, tenant_id)
+        await look_again(session, tenant_id, installation.shared_models)
+    async with installation.database.transaction(Scope(tenant_id)) as session:
+        await raise_for_waiting(session)
     await schedule_upkeep(installation.database, tenant_id)
     async with installation.database.transaction(Scope(tenant_id)) as session:
         await set_aside_outdated(session)

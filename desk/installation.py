@@ -20,12 +20,14 @@ from desk.files import FileLinks
 from desk.inbound.reading import InboxDesk
 from desk.inbound.watching import WatchDesk
 from desk.live import LiveHub
+from desk.policy.looks import SharedModels
 from desk.ports import (
     Channel,
     ChatModels,
     Clock,
     DocumentIndexer,
     EditAnalyser,
+    EditNotes,
     Embedder,
     FaqLane,
     HistoryReader,
@@ -60,8 +62,11 @@ class Installation:
     intents: tuple[IntentDescription, ...]
     models: ChatModels
     model_options: ModelOptions
+    shared_models: SharedModels
+    """What drafts are made with where a tenant has chosen nothing."""
     analyser: EditAnalyser
     learner: Learner
+    edit_notes: EditNotes
     indexer: DocumentIndexer
     crawls: CrawlDesk
     reembed: Callable[[UUID], Awaitable[int]]

@@ -62,6 +62,7 @@ from desk.installation import Installation
 from desk.live import LiveHub
 from desk.logs import configure_logs
 from desk.models import ModelProvider
+from desk.policy.looks import SharedModels
 from desk.ports import Channel, ChatModel, ChatModels, Clock, Embedder, IntentDescription, ModelOption, Storage
 from desk.remote_changes import RemoteChangeDesk
 from desk.secret import Secret
@@ -73,6 +74,7 @@ from desk.websites.crawling import CrawlDesk, CrawlLimits
 from desk.widget.access import VisitorTokens
 from desk.widget.reply_mail import ReplyMail
 from learning.backtest.job import ReplayJob
+from learning.edit_notes import EditNoteWriter
 from learning.edits import Analyser
 from learning.history_job import HistoryJob
 from learning.repeats import MistakeFinder
@@ -165,8 +167,10 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         intents=intent_descriptions(),
         models=models,
         model_options=models,
+        shared_models=SharedModels(models.shared_words, embedder.model),
         analyser=Analyser(),
         learner=ReviewLearner(database, embedder, retriever),
+        edit_notes=EditNoteWriter(database, models),
         indexer=ChunkIndexer(database, storage, embedder, settings.lease_seconds),
         crawls=CrawlDesk(
             database,
@@ -264,6 +268,11 @@ class TenantModels:
         self._shared = providers_from_environment(settings.model_environment)
         self._built: dict[str, ChatModel] = {}
         self._asked: dict[UUID, tuple[float, ChatModel | None]] = {}
+
+    @property
+    def shared_words(self) -> str:
+        """The installation's own chain, without its keys; changes when other words would be written."""
+        return "; ".join(f"{one.base_url} {one.model}" for one in self._shared)
 
     async def for_tenant(self, tenant_id: UUID) -> ChatModel | None:
         asked = self._asked.get(tenant_id)

@@ -19,7 +19,7 @@ from desk.db.leases import Claim
 from desk.housekeeping import keep_house
 from desk.installation import Installation
 from desk.jobs import Duty, WorkLoop, wake_job
-from desk.ports import DocumentIndexer, HistoryReader, HistoryReplayer, Learner
+from desk.ports import DocumentIndexer, EditNotes, HistoryReader, HistoryReplayer, Learner
 from desk.upkeep import UpkeepDesk
 from desk.wakeups import WAKE_JOB, saq_queue
 
@@ -71,6 +71,7 @@ def duties(installation: Installation) -> tuple[Duty, ...]:
         Duty("remote_changes", installation.remote_changes.work, most),
         Duty("customer_fact_sheets", installation.customer_facts.work, 4, most_attempts=3),
         Duty("reviews", partial(_learn, installation.learner), 2),
+        Duty("corrections", partial(_note, installation.edit_notes), 1, most_attempts=3),
         Duty("picture_descriptions", installation.descriptions.work, 2),
         Duty("webhook_deliveries", installation.webhooks.work, WEBHOOKS, most_attempts=10),
         Duty("inbox", installation.inbox.work, most),
@@ -86,6 +87,10 @@ def duties(installation: Installation) -> tuple[Duty, ...]:
 
 async def _learn(learner: Learner, held: Claim) -> None:
     await learner.learn(held.tenant_id, held.row_id, held.fence)
+
+
+async def _note(notes: EditNotes, held: Claim) -> None:
+    await notes.note(held.tenant_id, held.row_id, held.fence)
 
 
 async def _index(indexer: DocumentIndexer, held: Claim) -> None:

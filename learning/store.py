@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from desk import events
+from desk.accounts.preferences import load_preferences
 from desk.conversation import hold_with_ticket
 from desk.db.index_log import put_items, remove_items
 from desk.db.leases import Claim, database_time, finish, hold
@@ -140,6 +141,7 @@ class ReviewLearner:
                 "instead": review.sent_body,
                 "notes": review.notes,
                 "changes": review.changes,
+                "due_at": await database_time(session) if (await load_preferences(session)).note_edits else None,
             }
         stored = await session.execute(
             insert(row).values(**values).on_conflict_do_nothing(constraint=constraint).returning(row.id)

@@ -63,6 +63,10 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What waiting is measured against; None: every hour of every day."""
     describe_pictures: bool = False
     """Pictures that customers send are shown to the language model, which says what is on them."""
+    checks_required: bool = False
+    """Changes of what drafts are made of wait until the corrections were replayed with them (`desk.comparing.gate`)."""
+    note_edits: bool = False
+    """The language model says in a sentence what each correction teaches."""
     allowed_links: tuple[str, ...] = ()
     """Hosts that a reply sent by machine may link to."""
     setup_skipped: tuple[str, ...] = ()
@@ -104,6 +108,10 @@ def _check(preferences: Preferences) -> None:
             msg = f"confidence.{name} must be from 0 to {highest:g}"
             raise InvalidInputError(msg)
     levels = preferences.confidence
+    whole = levels.example_part + levels.kb_part + levels.intent_part + levels.correction_part
+    if not SMALLEST_SUM <= whole <= 1 + SMALLEST_SUM:
+        msg = "the confidence parts (example, kb, intent, correction) must add up to more than 0 and at most 1"
+        raise InvalidInputError(msg)
     if not levels.low < levels.medium < levels.high:
         msg = "the confidence levels must rise: low < medium < high"
         raise InvalidInputError(msg)

@@ -63,6 +63,8 @@ class ComparisonAnswer(Answer):
     created_at: datetime
     finished_at: datetime | None
     published_at: datetime | None
+    published_anyway_by: str
+    """Who published it although it breaks something; empty when nobody had to."""
     reason: str
 
 
@@ -171,7 +173,7 @@ class RegressController(Controller):
     ) -> ComparisonFigures:
         """Make the change that was checked, whatever it breaks."""
         async with installation.database.transaction(actor.scope) as session:
-            await publish(session, comparison_id)
+            await publish(session, comparison_id, actor.label)
             return _figures(await view_comparison(session, comparison_id))
 
 
@@ -257,6 +259,7 @@ def _facts(row: Comparison) -> dict[str, Any]:
         "created_at",
         "finished_at",
         "published_at",
+        "published_anyway_by",
         "reason",
     )
     return {name: getattr(row, name) for name in names}

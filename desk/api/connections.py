@@ -19,7 +19,9 @@ from desk.accounts.providers import (
     list_providers,
     remove_provider,
 )
+from desk.api.checking import Anyway, check_change
 from desk.api.fields import Answer, Limit, Listed, Offset
+from desk.comparing.candidates import Candidate
 from desk.connections import (
     ConnectionChange,
     change_connection,
@@ -144,8 +146,11 @@ class ProviderController(Controller):
         data: JSONBody[ProviderChange],
         actor: NamedDependency[Actor],
         installation: NamedDependency[Installation],
+        anyway: Anyway = False,
     ) -> ProviderAnswer:
         """Change what is given and leave the rest; a new base_url needs the key again."""
+        if data.active is True:
+            await check_change(installation, actor, Candidate(provider_id=provider_id), anyway=anyway)
         async with installation.database.transaction(actor.scope) as session:
             return _provider(await change_provider(session, provider_id, data))
 

@@ -11,8 +11,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
 from desk.accounts.identity import Actor, Permission
+from desk.api.checking import Anyway, check_change
 from desk.api.document_bodies import DocumentOperation, GivenDocument, read_document
 from desk.api.fields import Answer, Limit, Listed, Offset
+from desk.comparing.candidates import Candidate
 from desk.document_difference import version_difference
 from desk.documents import DocumentLine, VersionLine, alike_passages, document_view, list_documents
 from desk.errors import InvalidInputError
@@ -237,9 +239,14 @@ class DocumentController(Controller):
 
     @delete("/{document_id:uuid}", opt=needs(Permission.KNOWLEDGE))
     async def remove(
-        self, document_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
+        self,
+        document_id: FromPath[UUID],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+        anyway: Anyway = False,
     ) -> None:
         """It is found no longer; drafts that cited it keep what they quoted."""
+        await check_change(installation, actor, Candidate(without_documents=(document_id,)), anyway=anyway)
         async with installation.database.transaction(actor.scope) as session:
             await delete_document(session, document_id)
 

@@ -59,6 +59,9 @@ class CorrectionAnswer(Answer):
     avoid: str
     instead: str
     notes: str
+    model_note: str
+    """What the edit teaches in a language model's words, where that is switched on; nothing is decided by it."""
+    model_note_by: str
     changes: list[dict[str, Any]]
     state: str
     state_reason: str
@@ -180,6 +183,8 @@ def _correction(row: Correction) -> CorrectionAnswer:
         avoid=row.avoid,
         instead=row.instead,
         notes=row.notes,
+        model_note=row.model_note,
+        model_note_by=row.model_note_by,
         changes=list(row.changes),
         state=row.state,
         state_reason=row.state_reason,

@@ -41,6 +41,9 @@ class PolicyAnswer(Answer):
     certification: CertificationTerms
     """What is accepted of automatic replies on the channels in mode `certified`."""
     allowed_links: list[str]
+    checks_required: bool
+    """Changes of prompt, weights, models and documents are answered 409 until the corrections were replayed with them;
+    `comparison_id` names the check, and `?anyway=true` lets the change pass on record."""
 
 
 class AskedPlayground(Asked):
@@ -144,4 +147,5 @@ def _answer(policy: TenantPolicy) -> PolicyAnswer:
         escalation=policy.escalation,
         certification=policy.certification,
         allowed_links=list(policy.allowed_links),
+        checks_required=policy.checks_required,
     )

@@ -10,7 +10,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from desk.accounts.identity import Actor, Permission
+from desk.api.checking import Anyway, check_change
 from desk.api.fields import Answer, Asked, Limit, Listed, Offset
+from desk.comparing.candidates import Candidate
 from desk.drafting.prompt_history import compare_prompts, list_prompts
 from desk.drafting.prompts import PromptText, activate, add_version, deactivate_own, duplicate, get_prompt
 from desk.installation import Installation
@@ -107,16 +109,24 @@ class PromptController(Controller):
 
     @post("/{prompt_id:uuid}/activate", status_code=200, opt=needs(Permission.TUNING))
     async def activate(
-        self, prompt_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
+        self,
+        prompt_id: FromPath[UUID],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+        anyway: Anyway = False,
     ) -> PromptAnswer:
         """Drafts use this version from now on."""
+        await check_change(installation, actor, Candidate(prompt_id=prompt_id), anyway=anyway)
         async with installation.database.transaction(actor.scope) as session:
             return _answer(await activate(session, prompt_id))
 
     @post("/deactivate", status_code=204, opt=needs(Permission.TUNING))
-    async def back_to_global(self, actor: NamedDependency[Actor], installation: NamedDependency[Installation]) -> None:
+    async def back_to_global(
+        self, actor: NamedDependency[Actor], installation: NamedDependency[Installation], anyway: Anyway = False
+    ) -> None:
         """Use the global default again."""
         actor.require(Permission.TICKETS)  # an operator's own active prompt is the global default itself
+        await check_change(installation, actor, Candidate(standard_prompt=True), anyway=anyway)
         async with installation.database.transaction(actor.scope) as session:
             await deactivate_own(session)
 

@@ -10,7 +10,9 @@ from litestar.params import JSONBody
 
 from desk.accounts.identity import Actor, Permission
 from desk.accounts.preferences import checked_weights, load_preferences, save_weights
+from desk.api.checking import Anyway, check_change
 from desk.api.fields import Answer, Asked, Limit
+from desk.comparing.candidates import Candidate
 from desk.installation import Installation
 from desk.paging import STANDARD_PAGE
 from desk.ports import SourceWeights
@@ -95,10 +97,13 @@ class WeightsController(Controller):
         data: JSONBody[AskedWeights],
         actor: NamedDependency[Actor],
         installation: NamedDependency[Installation],
+        anyway: Anyway = False,
     ) -> WeightsAnswer:
         """Stored normalised to a sum of 1."""
+        weights = data.to_weights()
+        await check_change(installation, actor, Candidate(weights=weights.normalised()), anyway=anyway)
         async with installation.database.transaction(actor.scope) as session:
-            return _answer(await save_weights(session, data.to_weights()))
+            return _answer(await save_weights(session, weights))
 
     @get("/recommendation", opt=needs(Permission.SIGNED_IN))
     async def recommendation(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
@@ -104,8 +104,9 @@ async def title_of(session: AsyncSession, candidate: Candidate) -> str:
     return told[0].upper() + told[1:]
 
 
-async def publish(session: AsyncSession, comparison_id: UUID) -> Comparison:
-    """Make the change that was compared, whatever came out: that is for the person to judge who asks for it.
+async def publish(session: AsyncSession, comparison_id: UUID, by: str) -> Comparison:
+    """Make the change that was compared, whatever came out: that is for the person to judge who asks for it, and is
+    on record where something breaks.
 
     Raises NotFoundError, ConflictError while it is still at work, or when it was published before.
     """
@@ -131,4 +132,11 @@ async def publish(session: AsyncSession, comparison_id: UUID) -> Comparison:
     for document_id in candidate.without_documents:
         await delete_document(session, document_id)
     comparison.published_at = await database_time(session)
+    if comparison.state != "finished" or await breaks_something(session, comparison.id):
+        comparison.published_anyway_by = by
     return comparison
+
+
+async def breaks_something(session: AsyncSession, comparison_id: UUID) -> bool:
+    broken = exists().where(ComparisonCase.comparison_id == comparison_id, ComparisonCase.outcome == "broken")
+    return (await session.execute(select(broken))).scalar_one()

@@ -160,7 +160,9 @@ class DraftingDesk:
         checks = self._check(written, context, inputs, evidence)
         presentation = presentation_of(confidence, inputs.preferences.confidence)
         failed_check = any(not check.passed for check in checks)
-        drawn = drawn_for_review(str(context.draft_id), inputs.preferences.certification.review_share)
+        drawn = drawn_for_review(
+            str(context.draft_id), inputs.preferences.certification.review_share, inputs.rules.review_salt
+        )
         policy = decide(
             body=written.body,
             customer_words=context.question,

@@ -124,7 +124,7 @@ def decision_record(context: DraftContext, inputs: DraftingInputs, finished: Fin
         "prompt": {"id": inputs.prompt_id, **asdict(inputs.prompt)},
         "prompt_as_sent": finished.turns if finished.written.writer == "llm" else None,
         # Whoever reviews drafts may read this, and who knows the thresholds can tell which ones were drawn for it.
-        "rules": replace(inputs.rules, certificates=()),
+        "rules": replace(inputs.rules, certificates=(), review_salt=""),
         "weights": evidence.weights,
         "embedding_model": evidence.embedding_model,
         "index_sequence": evidence.index_sequence,

@@ -39,6 +39,10 @@ class TenantSettings(TenantRow):
     drafts_changed_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True), default=None)
     """Since when drafts are made as they are now, by prompt, weights, scoring and models; drafts written before then
     are no labels for a certificate. None for as long as the tenant exists."""
+    review_salt: Mapped[UUID] = mapped_column(GUID(), server_default=text("gen_random_uuid()"))
+    """Random and shown to nobody: without it no one can tell which drafts are drawn for blind review."""
+    models_seen: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
+    """The installation's own models when the clock last looked: `writing` and `searching`."""
 
 
 class User(Row):

@@ -39,6 +39,8 @@ class Comparison(TenantRow, Work):
     available: Mapped[int] = mapped_column(default=0)
     """Cases there are; more than are compared when only a part is."""
     published_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True), default=None)
+    published_anyway_by: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """Who published it although it breaks something, or before it was known whether it does."""
     finished_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True), default=None)
     reason: Mapped[str] = mapped_column(Text, default="")
     """Why it failed."""

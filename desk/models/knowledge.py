@@ -138,14 +138,15 @@ class Example(TenantRow):
     """When somebody said that it still holds although a document it rests on has changed."""
 
 
-class Correction(TenantRow):
-    """What a draft said that must not be said again, and what to say instead."""
+class Correction(TenantRow, Work):
+    """What a draft said that must not be said again, and what to say instead. Due: to be noted by a model."""
 
     __tablename__ = "corrections"
     constraints = (
         one_of("state", "active", "set_aside", "retired"),
         UniqueConstraint("tenant_id", "review_id", name="uq_corrections_review_id"),
         Index("ix_corrections_created_at", "tenant_id", "created_at"),
+        due_index("corrections"),
     )
 
     question: Mapped[str] = mapped_column(Text)
@@ -164,6 +165,10 @@ class Correction(TenantRow):
     document_ids: Mapped[list[UUID]] = mapped_column(ARRAY(GUID()), default=list)
     looked_at: Mapped[datetime | None] = mapped_column(DateTimeUTC(timezone=True), default=None)
     """As of an example."""
+    model_note: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """What the edit teaches in a language model's words: for people only."""
+    model_note_by: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """Which model that was."""
 
 
 class Embedding(TenantRow):

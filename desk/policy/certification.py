@@ -11,7 +11,7 @@ never at labels, and the sequence ends at the first that fails; so no correction
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -47,9 +47,12 @@ class Terms:
     """Of the drafts that may go out, so many go to a person all the same, so that labels keep coming."""
 
 
-def drawn_for_review(identity: str, share: float) -> bool:
-    """Chance by the identity of what is drafted: unrelated to its text, the same whenever it is asked."""
-    digest = hashlib.sha256(identity.encode()).digest()
+def drawn_for_review(identity: str, share: float, salt: str) -> bool:
+    """Chance by the identity of what is drafted: unrelated to its text, the same whenever it is asked.
+
+    Who sees the identity cannot foresee the draw without the `salt`.
+    """
+    digest = hmac.digest(salt.encode(), identity.encode(), "sha256")
     return int.from_bytes(digest[:8]) < share * 2**64
 
 

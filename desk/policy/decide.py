@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID
 
@@ -51,6 +51,8 @@ class ChannelRules:
     stopped: bool = False
     quiet: bool = False
     """In the channel's quiet hours, when nothing is sent by machine."""
+    review_salt: str = field(default="", repr=False)
+    """Of the draw for blind review; empty where nothing is stored, and in every record."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,22 +6,39 @@ Done late it looks at the same labels in the same order; done twice it finds not
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from desk.accounts.preferences import load_preferences
 from desk.db.unit_of_work import announce
 from desk.drafting.prompts import active_prompt
-from desk.models import GLOBAL_TENANT_ID, CertificationGroup, ChannelPolicy, SendingCertificate, TenantSettings
+from desk.models import (
+    GLOBAL_TENANT_ID,
+    CertificationGroup,
+    ChannelPolicy,
+    ModelProvider,
+    SendingCertificate,
+    TenantSettings,
+)
 from desk.policy.certificate import Certificate
 from desk.policy.certification import Certification, Terms
 from desk.policy.endings import DRIFTED, REPLACED, end_all, end_certificate
 from desk.policy.groups import group_names, in_group
 from desk.policy.labels import ReviewedDraft, reviewed_drafts
+
+
+@dataclass(frozen=True, slots=True)
+class SharedModels:
+    """What the installation's environment names; compared, never shown."""
+
+    writing: str
+    """Empty without a language model."""
+    searching: str
 
 
 async def certified_channels(session: AsyncSession) -> list[str]:
@@ -31,8 +48,9 @@ async def certified_channels(session: AsyncSession) -> list[str]:
     return list(found.scalars())
 
 
-async def look_again(session: AsyncSession, tenant_id: UUID) -> None:
-    """Bring every group of the session's tenant up to date with its labels."""
+async def look_again(session: AsyncSession, tenant_id: UUID, models: SharedModels) -> None:
+    """Bring every group of the session's tenant up to date with its labels; `models`: the installation's."""
+    await _notice_models(session, models)
     channels = await certified_channels(session)
     if not channels:
         return
@@ -51,6 +69,22 @@ async def look_again(session: AsyncSession, tenant_id: UUID) -> None:
 def drafts_changed_at(settings: TenantSettings) -> datetime:
     """Before a first certificate nothing was sent by itself, so all drafts were reviewed and count from then on."""
     return settings.drafts_changed_at or settings.created_at
+
+
+async def _notice_models(session: AsyncSession, models: SharedModels) -> None:
+    """They are changed by the installation's environment, of which no tenant hears."""
+    now = asdict(models)
+    before = (await session.execute(select(TenantSettings.models_seen))).scalar_one()
+    if before == now:
+        return
+    await session.execute(update(TenantSettings).values(models_seen=now))
+    if not before:
+        return
+    own = (await session.execute(select(exists().where(ModelProvider.is_active)))).scalar_one()
+    if before["searching"] != models.searching:
+        await end_all(session, "texts are searched by another embedding model")
+    elif not own:
+        await end_all(session, "the installation's language models were changed")
 
 
 async def _notice_standard_prompt(session: AsyncSession, settings: TenantSettings) -> None:

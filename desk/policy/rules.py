@@ -51,6 +51,7 @@ async def rules_and_preferences(
             ChannelPolicy,
             TenantSettings.preferences,
             TenantSettings.sending_stopped,
+            TenantSettings.review_salt,
             func.now(),
             _sent_today(channel),
             literal(0) if ticket_id is None else _sent_on(ticket_id),
@@ -58,7 +59,7 @@ async def rules_and_preferences(
         .select_from(TenantSettings)
         .outerjoin(ChannelPolicy, ChannelPolicy.channel == channel)
     )
-    stored, document, stopped, now, sent_today, on_ticket = found.one()
+    stored, document, stopped, salt, now, sent_today, on_ticket = found.one()
     policy = cast("ChannelPolicy | None", stored)
     preferences = read_preferences(document or {})
     rules = ChannelRules(
@@ -67,6 +68,7 @@ async def rules_and_preferences(
         sent_today=sent_today,
         sent_on_ticket=on_ticket,
         stopped=stopped,
+        review_salt=str(salt),
     )
     if policy is None:
         return rules, preferences

@@ -47,6 +47,8 @@ class PolicyChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     certification: CertificationTerms | UnsetType = UNSET
     """For the channels in mode `certified`. Looks that were spent under other terms stay spent."""
     allowed_links: list[str] | UnsetType = UNSET
+    checks_required: bool | UnsetType = UNSET
+    """Changes of prompt, weights, models and documents wait until the corrections were replayed with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class TenantPolicy:
     escalation: EscalationRules
     certification: CertificationTerms
     allowed_links: tuple[str, ...]
+    checks_required: bool
 
 
 async def read_policy(session: AsyncSession) -> TenantPolicy:
@@ -63,7 +66,12 @@ async def read_policy(session: AsyncSession) -> TenantPolicy:
     channels = await session.execute(select(ChannelPolicy).order_by(ChannelPolicy.channel))
     preferences = await load_preferences(session)
     return TenantPolicy(
-        stopped, channels.scalars().all(), preferences.escalation, preferences.certification, preferences.allowed_links
+        stopped,
+        channels.scalars().all(),
+        preferences.escalation,
+        preferences.certification,
+        preferences.allowed_links,
+        preferences.checks_required,
     )
 
 
@@ -86,12 +94,17 @@ async def change_policy(session: AsyncSession, change: PolicyChange) -> TenantPo
                 faq_send=wanted.faq_send,
                 quiet=wanted.quiet_hours,
             )
-    if any(part is not UNSET for part in (change.escalation, change.certification, change.allowed_links)):
+    if any(
+        part is not UNSET
+        for part in (change.escalation, change.certification, change.allowed_links, change.checks_required)
+    ):
         preferences = await preferences_to_change(session)
         if change.certification is not UNSET:
             preferences = msgspec.structs.replace(preferences, certification=change.certification)
         if change.escalation is not UNSET:
             preferences = msgspec.structs.replace(preferences, escalation=change.escalation)
+        if change.checks_required is not UNSET:
+            preferences = msgspec.structs.replace(preferences, checks_required=change.checks_required)
         if change.allowed_links is not UNSET:
             preferences = msgspec.structs.replace(preferences, allowed_links=_hosts(change.allowed_links))
         await save_preferences(session, preferences)

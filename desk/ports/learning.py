@@ -63,6 +63,15 @@ class Learner(Protocol):
         ...
 
 
+class EditNotes(Protocol):
+    async def note(self, tenant_id: UUID, correction_id: UUID, fence: int) -> None:
+        """Have a language model say in a sentence what the edit behind a correction teaches, for people to read.
+
+        Raises LostLeaseError when the fence is stale.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Mistake:
     """Something a draft says although somebody had corrected it before."""

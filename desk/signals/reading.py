@@ -21,7 +21,7 @@ _CLAUSE = re.compile(r"[.,;:!?()\n]+")
 """A negation turns nothing around beyond one of these."""
 _SHOUTED_WORDS = 4
 _SHOUTED_SHARE = 0.5
-_LONG_WAIT_HOURS = 24.0
+LONG_WAIT_HOURS = 24.0
 _REPEATED = 2
 _QUOTE = re.compile(r"^>.*$", re.MULTILINE)
 
@@ -108,7 +108,7 @@ def _weighed(found: dict[str, list[str]], loud: list[str], repeated: int, waitin
     if repeated >= _REPEATED:
         pressure += 1
         reasons.append(f"{repeated + 1} messages without an answer")
-    if waiting_hours >= _LONG_WAIT_HOURS:
+    if waiting_hours >= LONG_WAIT_HOURS:
         pressure += 1
         reasons.append(f"waiting for {waiting_hours:.0f} hours")
     sentiment: Sentiment = "negative" if tilt < 0 else "positive" if tilt > 0 else "neutral"

@@ -18,7 +18,7 @@ from litestar.response import Redirect
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from desk.errors import DeskError, ServiceUnavailableError, SignInRequiredError
+from desk.errors import DeskError, ServiceUnavailableError, SignInRequiredError, UncheckedChangeError
 
 PROBLEM = "application/problem+json"
 _log = structlog.get_logger(__name__)
@@ -56,6 +56,8 @@ class Problem:
     """Per field: `field` and `message`."""
     incident: str | None = None
     """Names the log line of an unexpected error."""
+    comparison: str | None = None
+    """The check of a change that is held up until then."""
 
 
 ErrorPage = Callable[[Request[Any, Any, Any], Problem], Response[Any]]
@@ -99,6 +101,8 @@ def problem_response(problem: Problem, headers: dict[str, str] | None = None) ->
     }
     if problem.errors:
         body["errors"] = list(problem.errors)
+    if problem.comparison:
+        body["comparison_id"] = problem.comparison
     if problem.incident:
         body["incident"] = problem.incident
     kept = {name: value for name, value in (headers or {}).items() if name.lower() not in {"content-type"}}
@@ -111,7 +115,8 @@ def problem_of(request: Request[Any, Any, Any], error: Exception) -> Problem:
     if isinstance(error, DeskError):
         if error.status >= 500:
             _log.warning("request_failed", path=_logged_path(request), error=error.detail)
-        return Problem(error.status, error.title, _sentence(error.detail))
+        comparison = str(error.comparison) if isinstance(error, UncheckedChangeError) else None
+        return Problem(error.status, error.title, _sentence(error.detail), comparison=comparison)
     if isinstance(error, ValidationException):
         fields = _field_errors(error)
         if fields:

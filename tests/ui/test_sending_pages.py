@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from desk.db.unit_of_work import Database
 from desk.installation import Installation
 from desk.models import ChannelPolicy, Delivery, Draft, SendingCertificate, Ticket
-from desk.policy.looks import look_again
+from desk.policy.looks import SharedModels, look_again
 from desk.policy.rules import set_channel_policy
 from tests.desk.api.world import ARTICLE, call, drafted_ticket
 from tests.desk.conftest import Client, Person
@@ -32,7 +32,7 @@ async def certify(database: Database, person: Person, ticket: Ticket) -> UUID:
         )
     await review_drafts(database, person.actor, ticket, 72)
     async with database.transaction(person.actor.scope) as session:
-        await look_again(session, person.actor.tenant_id)
+        await look_again(session, person.actor.tenant_id, SharedModels("", "minilm"))
     async with database.transaction(person.actor.scope) as session:
         active = select(SendingCertificate.id).where(SendingCertificate.state == "active")
         return (await session.execute(active)).scalar_one()

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Template
 
 from desk.accounts.identity import Actor, Permission
+from desk.accounts.preferences import load_preferences
 from desk.comparing.candidates import PRESENT, Candidate
 from desk.comparing.cases import most_cases
 from desk.comparing.reading import list_cases, list_comparisons, view_comparison
@@ -19,11 +21,16 @@ from desk.errors import InvalidInputError
 from desk.installation import Installation
 from desk.models import Comparison
 from desk.paging import STANDARD_PAGE
+from desk.policy.tenant_policy import PolicyChange, change_policy
 from desk.web.permissions import needs
 from ui.pages.asked import asked_offset
-from ui.pages.shell import leave_for, page_or_content
+from ui.pages.shell import leave_for, page_or_content, told
 from ui.presenting.comparing import shown_case, shown_comparison, shown_line
 from ui.presenting.queue import page_links
+
+
+class RequiredForm(msgspec.Struct):
+    required: str = ""
 
 
 class Comparisons(Controller):
@@ -38,19 +45,19 @@ class Comparisons(Controller):
         actor: NamedDependency[Actor],
         installation: NamedDependency[Installation],
     ) -> Template:
-        offset = asked_offset(request)
+        return await _checks(request, installation, actor)
+
+    @post("/required", status_code=200, opt=needs(Permission.TUNING))
+    async def require(
+        self,
+        request: Request[Any, Any, Any],
+        data: URLEncodedBody[RequiredForm],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
         async with installation.database.transaction(actor.scope) as session:
-            page = await list_comparisons(session, kind=None, limit=STANDARD_PAGE, offset=offset)
-        return await page_or_content(
-            request,
-            installation,
-            actor,
-            "comparisons.html",
-            area="corrections",
-            lines=[shown_line(row) for row in page.items],
-            page=page_links(page, "/comparisons", ""),
-            may_check=actor.may(Permission.TUNING),
-        )
+            await change_policy(session, PolicyChange(checks_required=bool(data.required)))
+        return told(await _checks(request, installation, actor), "Saved.")
 
     @post("/", status_code=200, opt=needs(Permission.TUNING))
     async def check_now(
@@ -91,8 +98,26 @@ class Comparisons(Controller):
         installation: NamedDependency[Installation],
     ) -> Response[str]:
         async with installation.database.transaction(actor.scope) as session:
-            await publish(session, comparison_id)
+            await publish(session, comparison_id, actor.label)
         return leave_for(f"/comparisons/{comparison_id}")
+
+
+async def _checks(request: Request[Any, Any, Any], installation: Installation, actor: Actor) -> Any:
+    offset = asked_offset(request)
+    async with installation.database.transaction(actor.scope) as session:
+        page = await list_comparisons(session, kind=None, limit=STANDARD_PAGE, offset=offset)
+        required = (await load_preferences(session)).checks_required
+    return await page_or_content(
+        request,
+        installation,
+        actor,
+        "comparisons.html",
+        area="corrections",
+        lines=[shown_line(row) for row in page.items],
+        page=page_links(page, "/comparisons", ""),
+        may_check=actor.may(Permission.TUNING) and not actor.is_operator,
+        checks_required=required,
+    )
 
 
 async def check_first(installation: Installation, actor: Actor, candidate: Candidate) -> str | None:

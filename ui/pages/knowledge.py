@@ -14,6 +14,8 @@ from litestar.response import Template
 from sqlalchemy import select
 
 from desk.accounts.identity import Actor, Permission
+from desk.accounts.preferences import load_preferences
+from desk.comparing.candidates import Candidate
 from desk.document_difference import version_difference
 from desk.documents import alike_passages, categories, document_view, list_documents, reading_progress
 from desk.errors import DeskError, InvalidInputError
@@ -25,6 +27,7 @@ from desk.plain_text import clean_line, clean_text
 from desk.upkeep import rebuild_state
 from desk.web.permissions import needs
 from ui.pages.asked import asked_offset, asked_span
+from ui.pages.comparing import check_first
 from ui.pages.shell import leave_for, page_or_content, part_of_page, shell, told, wants_part
 from ui.presenting.documents import (
     ACCEPTED,
@@ -225,6 +228,13 @@ class OneDocument(Controller):
     async def remove(
         self, document_id: FromPath[UUID], actor: NamedDependency[Actor], installation: NamedDependency[Installation]
     ) -> Response[str]:
+        """Where the tenant wants changes to be checked, what it would break is shown first."""
+        async with installation.database.transaction(actor.scope) as session:
+            is_checked = (await load_preferences(session)).checks_required
+        if is_checked:
+            checked = await check_first(installation, actor, Candidate(without_documents=(document_id,)))
+            if checked is not None:
+                return leave_for(checked)
         async with installation.database.transaction(actor.scope) as session:
             await delete_document(session, document_id)
         return leave_for("/knowledge")

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, Request, get, post
+from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Template
@@ -19,9 +19,11 @@ from desk.accounts.providers import (
     ProviderChange,
     add_provider,
     change_provider,
+    get_provider,
     list_providers,
     remove_provider,
 )
+from desk.comparing.candidates import Candidate
 from desk.connections import ConnectionChange, change_connection, list_connections, renew_signing_secret
 from desk.egress import EgressRules
 from desk.inbound.connecting import connection_health
@@ -30,7 +32,8 @@ from desk.intents import load_intents
 from desk.paging import LARGEST_PAGE
 from desk.policy.tenant_policy import PolicyChange, change_policy
 from desk.web.permissions import needs
-from ui.pages.shell import page_or_content, told
+from ui.pages.comparing import check_first
+from ui.pages.shell import leave_for, page_or_content, told
 from ui.pages.tuning import number_from, whole_from
 from ui.presenting.channels import has_own_page, linked_connection, offered_channels
 from ui.presenting.settings import (
@@ -60,6 +63,10 @@ class WritingForm(msgspec.Struct):
 
 class PicturesForm(msgspec.Struct):
     describe: str = ""
+
+
+class NotesForm(msgspec.Struct):
+    note: str = ""
 
 
 class ProviderForm(msgspec.Struct):
@@ -209,6 +216,19 @@ class Settings(Controller):
             await save_preferences(session, changed)
         return told(await _models(request, installation, actor), "Saved.")
 
+    @post("/models/notes", status_code=200)
+    async def change_notes(
+        self,
+        request: Request[Any, Any, Any],
+        data: URLEncodedBody[NotesForm],
+        actor: NamedDependency[Actor],
+        installation: NamedDependency[Installation],
+    ) -> Template:
+        async with installation.database.transaction(actor.scope) as session:
+            preferences = await preferences_to_change(session)
+            await save_preferences(session, msgspec.structs.replace(preferences, note_edits=bool(data.note)))
+        return told(await _models(request, installation, actor), "Saved.")
+
     @post("/models/{provider_id:uuid}", status_code=200)
     async def change_model(
         self,
@@ -217,8 +237,8 @@ class Settings(Controller):
         data: URLEncodedBody[ProviderForm],
         actor: NamedDependency[Actor],
         installation: NamedDependency[Installation],
-    ) -> Template:
-        """An empty key leaves the stored one as it is."""
+    ) -> Template | Response[str]:
+        """An empty key leaves the stored one as it is. What switching it on would break is shown first."""
         change = ProviderChange(
             name=data.name,
             base_url=data.base_url,
@@ -227,7 +247,16 @@ class Settings(Controller):
             api_key=data.api_key or msgspec.UNSET,
         )
         async with installation.database.transaction(actor.scope) as session:
-            await change_provider(session, provider_id, change)
+            is_new = bool(data.active) and not (await get_provider(session, provider_id)).is_active
+            await change_provider(
+                session, provider_id, msgspec.structs.replace(change, active=False) if is_new else change
+            )
+        if is_new:
+            checked = await check_first(installation, actor, Candidate(provider_id=provider_id))
+            if checked is not None:
+                return leave_for(checked)
+            async with installation.database.transaction(actor.scope) as session:
+                await change_provider(session, provider_id, ProviderChange(active=True))
         return told(await _models(request, installation, actor), "Provider saved.")
 
     @post("/models/{provider_id:uuid}/delete", status_code=200)
@@ -310,7 +339,7 @@ async def _writing(request: Request[Any, Any, Any], installation: Installation, 
 async def _models(request: Request[Any, Any, Any], installation: Installation, actor: Actor) -> Any:
     async with installation.database.transaction(actor.scope) as session:
         page = await list_providers(session, limit=LARGEST_PAGE, offset=0)
-        describes_pictures = (await load_preferences(session)).describe_pictures
+        preferences = await load_preferences(session)
     return await _page(
         request,
         installation,
@@ -318,6 +347,7 @@ async def _models(request: Request[Any, Any, Any], installation: Installation, a
         "models",
         providers=[shown_provider(row) for row in page.items],
         may_add=page.total < MOST_PROVIDERS,
-        describes_pictures=describes_pictures,
+        describes_pictures=preferences.describe_pictures,
+        notes_edits=preferences.note_edits,
         has_shared=await installation.models.for_tenant(actor.tenant_id) is not None and page.total == 0,
     )

@@ -58,6 +58,7 @@ class ShownComparison:
     may_publish: bool
     publish_words: str
     is_published: bool
+    published_anyway_by: str
     breaks: bool
 
 
@@ -134,6 +135,7 @@ def shown_comparison(view: ComparisonView, actor: Actor) -> ShownComparison:
         and actor.may(Permission.TUNING),
         publish_words="Publish anyway" if broken or row.state == "failed" else "Publish",
         is_published=row.published_at is not None,
+        published_anyway_by=row.published_anyway_by,
         breaks=bool(broken),
     )
 

@@ -63,6 +63,8 @@ class LearnedItem:
     avoid: str = ""
     instead: str = ""
     notes: str = ""
+    model_note: str = ""
+    model_note_by: str = ""
     changes: Sequence[tuple[str, str]] = field(default_factory=tuple[tuple[str, str], ...])
     """Kind and words of each change."""
 
@@ -107,6 +109,8 @@ def shown_correction(row: Correction, origins: Origins) -> LearnedItem:
         avoid=row.avoid,
         instead=row.instead,
         notes=row.notes,
+        model_note=row.model_note,
+        model_note_by=row.model_note_by,
         changes=changes,
     )
 

@@ -230,7 +230,7 @@ _DETAILS: dict[str, Callable[[dict[str, Any]], str]] = {
     "draft_ready": lambda detail: f"{float(detail.get('score', 0)):.0f}, {detail.get('decision', '')}",
     "draft_approved": lambda detail: "with edits" if detail.get("edited") else "as it was",
     "chat_rated": lambda detail: f"{detail.get('rating')} of 5",
-    "priority_raised": lambda detail: f"{detail.get('priority')}: {', '.join(detail.get('reasons', ()))}",
+    "priority_raised": lambda detail: str(detail.get("reason", "")),
     "reply_judged": _judged,
     "answered_elsewhere": lambda detail: f"in {detail.get('where')}",
     "subject_changed": lambda detail: f"from '{detail.get('before')}'",

@@ -120,11 +120,11 @@ async def test_a_change_that_would_bring_a_mistake_back_is_told_before_it_is_mad
         assert (await active_prompt(session)).id != prompt.id
         purposes = (await session.execute(select(ModelCall.purpose))).scalars().all()
         assert purposes == ["comparison", "comparison"]
-        await publish(session, view.comparison.id)
+        assert (await publish(session, view.comparison.id, "owner")).published_anyway_by == "owner"
         assert (await load_preferences(session)).weights == WITHOUT_LEARNED
         assert (await active_prompt(session)).id == prompt.id
         with pytest.raises(ConflictError):
-            await publish(session, view.comparison.id)
+            await publish(session, view.comparison.id, "owner")
 
 
 async def test_it_comes_out_the_same_every_time_and_leaves_no_trace_but_the_result(world: World) -> None:

@@ -164,9 +164,16 @@ def test_no_certificate_promises_more_than_its_labels_show(labels: list[tuple[in
 
 
 def test_the_draw_takes_its_share_and_does_not_change_its_mind() -> None:
-    drawn = [drawn_for_review(f"draft-{index}", 0.1) for index in range(20_000)]
+    drawn = [drawn_for_review(f"draft-{index}", 0.1, "salt") for index in range(20_000)]
     assert 0.09 < sum(drawn) / len(drawn) < 0.11
-    assert drawn == [drawn_for_review(f"draft-{index}", 0.1) for index in range(20_000)]
+    assert drawn == [drawn_for_review(f"draft-{index}", 0.1, "salt") for index in range(20_000)]
+
+
+def test_the_draw_of_one_tenant_says_nothing_of_another_tenants() -> None:
+    """A draft's id is no secret; that it was drawn must be."""
+    first, second = ([drawn_for_review(f"draft-{index}", 0.5, salt) for index in range(20_000)] for salt in "ab")
+    agreeing = sum(one == other for one, other in zip(first, second, strict=True))
+    assert 9_700 < agreeing < 10_300
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=120))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID
@@ -24,7 +25,7 @@ from desk.judging import judge, replies_to_check, sent_under
 from desk.models import Correction, Delivery, Draft, ModelProvider, Review, SendingCertificate, Ticket
 from desk.policy.decide import ChannelRules
 from desk.policy.endings import revoke
-from desk.policy.looks import look_again
+from desk.policy.looks import SharedModels, look_again
 from desk.policy.overview import simulate_policy, standing
 from desk.policy.rules import rules_of_new_ticket, set_channel_policy
 from desk.policy.tenant_policy import PolicyChange, change_policy
@@ -82,9 +83,12 @@ async def review_drafts(
             )
 
 
-async def look(database: Database, actor: Actor) -> list[SendingCertificate]:
+MODELS = SharedModels("https://api.example.com/v1 first", "minilm")
+
+
+async def look(database: Database, actor: Actor, models: SharedModels = MODELS) -> list[SendingCertificate]:
     async with database.transaction(actor.scope) as session:
-        await look_again(session, actor.tenant_id)
+        await look_again(session, actor.tenant_id, models)
     async with database.transaction(actor.scope) as session:
         found = await session.execute(select(SendingCertificate).order_by(SendingCertificate.id))
         return list(found.scalars())
@@ -321,3 +325,30 @@ async def let_out(
         delivery.certificate_id, delivery.judgement = certificate_id, "asked" if asked else None
         delivery.due_at = await database_time(session) - timedelta(seconds=1)
     return delivery
+
+
+async def test_another_model_of_the_installations_ends_certificates_of_those_who_write_with_it(
+    fresh_database: Database,
+) -> None:
+    actor, ticket = await certified_tenant(fresh_database)
+    await review_drafts(fresh_database, actor, ticket, 72)
+    (granted,) = await look(fresh_database, actor)
+    assert granted.state == "active"
+    (ended,) = await look(
+        fresh_database, actor, dataclasses.replace(MODELS, writing="https://api.example.com/v1 second")
+    )
+    assert (ended.state, ended.ended_because) == ("revoked", "the installation's language models were changed")
+
+
+async def test_a_tenant_with_a_provider_of_its_own_keeps_its_certificate_until_search_changes(
+    fresh_database: Database,
+) -> None:
+    actor, ticket = await certified_tenant(fresh_database)
+    async with fresh_database.transaction(actor.scope) as session:
+        await add_provider(session, NewProvider("Own", "https://llm.example.com/v1", "own"))
+    await review_drafts(fresh_database, actor, ticket, 72)
+    (granted,) = await look(fresh_database, actor)
+    (kept,) = await look(fresh_database, actor, dataclasses.replace(MODELS, writing=""))
+    assert (granted.state, kept.state) == ("active", "active")
+    (ended,) = await look(fresh_database, actor, dataclasses.replace(MODELS, writing="", searching="other"))
+    assert (ended.state, ended.ended_because) == ("revoked", "texts are searched by another embedding model")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from desk.db.unit_of_work import Database
 from desk.intake import NewMessage, accept_message
 from desk.models import Ticket
 from desk.models.tickets import PRIORITIES
-from desk.signals.raising import asked_priority, raised
+from desk.signals.raising import asked_priority, raise_for_waiting, raised
 from desk.signals.reading import read_signals
 from desk.tickets.changes import TicketChange, change_ticket
 from tests.desk.conversations import new_ticket, reload
@@ -98,3 +99,21 @@ async def test_a_ticket_is_raised_and_stays_where_a_person_puts_it_until_more_is
     worse = NewMessage("Our site is down, this is an emergency and unacceptable!!!")
     await accept_message(database, actor, upset.id, worse, debounce_seconds=0)
     assert (await reload(database, actor, Ticket, upset.id)).priority == "urgent"
+
+
+async def test_waiting_alone_raises_a_ticket_once_and_what_a_person_put_down_stays_down(
+    database: Database, actor: Actor
+) -> None:
+    waiting, fresh = await new_ticket(database, actor), await new_ticket(database, actor)
+    async with database.transaction(actor.scope) as session:
+        row = await session.get_one(Ticket, waiting.id)
+        row.waiting_since = datetime.now(UTC) - timedelta(hours=25)
+    async with database.transaction(actor.scope) as session:
+        assert await raise_for_waiting(session) == 1
+    raised_one = await reload(database, actor, Ticket, waiting.id)
+    assert (raised_one.priority, raised_one.signals["reasons"]) == ("high", ["waiting for 25 hours"])
+    assert (await reload(database, actor, Ticket, fresh.id)).priority == "normal"
+    await change_ticket(database, actor, waiting.id, TicketChange(priority="low"))
+    async with database.transaction(actor.scope) as session:
+        assert await raise_for_waiting(session) == 0
+    assert (await reload(database, actor, Ticket, waiting.id)).priority == "low"
