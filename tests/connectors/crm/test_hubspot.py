@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 from collections.abc import Generator
 from dataclasses import replace
@@ -10,11 +13,13 @@ from uuid import UUID
 
 import pytest
 
+from connectors.crm.hubspot.calls import signature
 from connectors.crm.hubspot.channel import HubSpotChannel
 from desk.clock import SystemClock
 from desk.egress import EgressRules
 from desk.errors import ChannelError, FalseSignatureError, InvalidInputError, UnreadableMessageError
 from desk.ports import ConnectionDetails, KnownCustomer, OutgoingFile, ReadAgain, RemoteState
+from desk.secret import Secret
 from tests.connectors.contract import Credentials
 from tests.connectors.crm.asking import answering, changing, connect, read
 from tests.connectors.crm.portal import CLIENT_SECRET, TOKEN, Portal, form_for, posted
@@ -114,9 +119,10 @@ async def test_polling_finds_what_calls_left_out_once_and_what_a_search_shows_la
         assert begun.messages == ()
         settled = await feed.fetch(begun.cursor)
         assert not settled.messages, "what the first look shows already is not new"
-        portal.seconds = 700
+        portal.seconds = 560
         late = portal.open("Late")
         portal.lag.add(late)
+        portal.seconds = 700
         portal.set(old[2], hs_pipeline_stage="4")
         portal.customer_writes(thread_id, "And now?")
         batch = await feed.fetch(settled.cursor)
@@ -167,7 +173,10 @@ async def test_a_reply_stops_when_somebody_was_faster(portal: Portal, connection
     asked = await answering(CHANNEL, connection, ticket_id)
     portal.agent_writes(thread_id, "Two weeks.")
     assert (await CHANNEL.send(replace(asked, is_automatic=True))).result == "failed"
-    assert (await CHANNEL.send(asked)).result == "sent", "a person may add to an answer"
+    sent = await CHANNEL.send(asked)
+    assert sent.result == "sent", "a person may add to an answer"
+    second = replace(asked, known_keys=frozenset({str(sent.provider_id)}))
+    assert (await CHANNEL.reconcile(second)).result == "uncertain", "the same words twice are two replies"
     portal.customer_writes(thread_id, "Never mind.")
     refused = await CHANNEL.send(asked)
     assert refused.result == "failed"
@@ -309,6 +318,13 @@ async def test_calls_are_hints_only_when_signed_and_each_once(portal: Portal, co
     unsigned = replace(connection, settings={**connection.settings, "client_secret": ""})
     with pytest.raises(FalseSignatureError):
         CHANNEL.accept(posted(events, secret=""), unsigned)
+
+
+def test_an_address_is_signed_as_hubspot_decodes_it() -> None:
+    signed = b'POSThttps://desk.example/hooks/in/abc?x=:/b&y=%20[{"a":1}]1767000000000'
+    wanted = base64.b64encode(hmac.new(CLIENT_SECRET.encode(), signed, hashlib.sha256).digest()).decode()
+    url = "https://desk.example/hooks/in/abc?x=%3A%2fb&y=%20"
+    assert signature(Secret(CLIENT_SECRET), "POST", url, b'[{"a":1}]', "1767000000000") == wanted
 
 
 def test_its_form_keeps_secrets_from_other_hosts(portal: Portal) -> None:

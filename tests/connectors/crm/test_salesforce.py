@@ -105,6 +105,11 @@ async def test_polling_finds_every_change_once_over_all_pages(org: Org, connecti
         batch = await feed.fetch(settled.cursor)
         assert {each.order_key for each in batch.messages} == {old[1], old[2], *fresh}
         assert not (await feed.fetch(batch.cursor)).messages
+        org.seconds = 640
+        earlier = org.open("Committed late")
+        batch = await feed.fetch(batch.cursor)
+        assert {each.order_key for each in batch.messages} == {earlier}, "times are not in the order of commits"
+        fresh.append(earlier)
     org.set(old[0], IsClosed=True)
     opened = replace(connection, settings={**connection.settings, "begin": "open"})
     async with CHANNEL.watch(opened) as feed:
