@@ -32,6 +32,7 @@ async def examine(installation: Installation, address: DatabaseAddress) -> list[
         "indexes": partial(surroundings.indexes, installation),
         "index files": partial(surroundings.index_files, installation),
         "channels": partial(surroundings.channels, installation),
+        "websites": partial(surroundings.websites, database),
         "language model": partial(surroundings.language_models, installation),
     }
     return findings + [await guarded(name, check) for name, check in checks.items()]

@@ -7,18 +7,20 @@ import shutil
 from datetime import timedelta
 from uuid import uuid4
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from desk.accounts.listing import named_tenants
 from desk.command_wiring import check_indexes, examine_snapshots
 from desk.db.leases import database_time
 from desk.db.tenancy import Scope
+from desk.db.unit_of_work import Database
 from desk.doctor.findings import Finding, judged
 from desk.egress import EgressRules
 from desk.errors import RefusedAddressError
 from desk.inbound.connecting import ConnectionHealth, connection_health
 from desk.installation import Installation
 from desk.models import GLOBAL_TENANT_ID, Connection, ModelCall
+from desk.models.websites import Website
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 LITTLE_FREE_BYTES = 1024 * 1024 * 1024
@@ -111,6 +113,20 @@ def _address_problem(rules: EgressRules, url: str) -> str:
     except RefusedAddressError as error:
         return error.detail
     return ""
+
+
+async def websites(database: Database) -> Finding:
+    """What the last round of each website could not do, and those that have not answered of late."""
+    problems: list[str] = []
+    for tenant in await named_tenants(database):
+        async with database.transaction(Scope(tenant.id)) as session:
+            has_trouble = or_(Website.problem != "", Website.stalls > 0, Website.last_error.is_not(None))
+            rows = await session.scalars(select(Website).where(~Website.is_paused, has_trouble).order_by(Website.url))
+            for row in rows:
+                times = "once" if row.stalls == 1 else f"{row.stalls} times in a row"
+                why = row.problem or (f"nothing answered, {times}" if row.stalls else row.last_error)
+                problems.append(f"{tenant.slug}: {row.url}: {why}")
+    return judged("websites", problems, "all were read", outcome="warn")
 
 
 async def language_models(installation: Installation) -> Finding:
