@@ -117,7 +117,7 @@ async def test_the_refreshed_parts_leave_the_editor_alone(
     await signed_in(browser, owner)
     parts = HTMLParser((await browser.part(f"/tickets/{tickets[0]['id']}/refresh?view=all")).text)
     refreshed = {node.attributes["id"] for node in parts.css("[hx-swap-oob]")}
-    assert refreshed == {"ticket-head", "thread", "draft", "side"}
+    assert refreshed == {"ticket-head", "thread", "draft", "side", "reply-window"}
     assert parts.css_first("#reply") is None
 
 
