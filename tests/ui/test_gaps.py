@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import select, update
 
@@ -10,7 +13,10 @@ from desk.gaps.listing import dismiss_gap, gap_view, list_gaps, snooze_gap
 from desk.gaps.proposals import Acceptance, accept, propose
 from desk.installation import Installation
 from desk.models import Faq, GapQuestion, KnowledgeGap, ModelCall
+from tests.connectors.llm.scripted_server import ScriptedServer
 from tests.desk.conftest import People, Person
+from tests.desk.drafting.test_pipeline import OneModel
+from tests.desk.drafting.test_pipeline import server as server  # noqa: PLC0414 - a fixture
 from tests.ui.upkeep import add_document, ask, index_waiting, keep_up, reply
 
 QUESTIONS = (
@@ -161,3 +167,29 @@ async def test_a_dismissed_gap_stays_away_and_a_snoozed_one_comes_back(
 async def _lines(installation: Installation, owner: Person) -> list[KnowledgeGap]:
     async with installation.database.transaction(owner.actor.scope) as session:
         return [line.gap for line in (await list_gaps(session, state="open", limit=10, offset=0)).items]
+
+
+async def test_a_model_writes_from_neutral_replies_is_paid_for_and_cannot_slip_a_customer_in(
+    installation: Installation, owner: Person, server: tuple[ScriptedServer, OneModel]
+) -> None:
+    await _asked(installation, owner)
+    gap = next(iter(await _lines(installation, owner)))
+    scripted, models = server
+    told = "Export the list as a CSV file and upload it under Newsletter, Import. Up to 5,000 addresses fit at once."
+    scripted.answer = {"title": "Moving a newsletter list", "text": told, "language": "en", "enough": True}
+    with_model = replace(installation, models=models)
+    made = await propose(with_model, owner.actor, gap.id, "article")
+    assert (made.writer, made.title, made.body) == ("llm", "Moving a newsletter list", told)
+    assert all(check["passed"] for check in made.checks)
+    shown = json.dumps([body["messages"] for body in scripted.bodies]).casefold()
+    assert "upload it under newsletter" in shown
+    for planted in ("lovelace", "77123", "901820", "grace-newsletters", "marie"):
+        assert planted not in shown, planted
+    async with installation.database.transaction(owner.actor.scope) as session:
+        assert [row.purpose for row in await session.scalars(select(ModelCall))] == ["knowledge"]
+
+    scripted.answer = {**scripted.answer, "text": f"{told} Or write to ada@lovelace.example."}
+    leaking = await propose(with_model, owner.actor, gap.id, "article")
+    assert not all(check["passed"] for check in leaking.checks)
+    with pytest.raises(InvalidInputError, match="belongs to a customer"):
+        await accept(with_model, owner.actor, leaking.id, Acceptance(leaking.title, leaking.body))
