@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -17,6 +18,7 @@ from tests.connectors.email.servers import DOVECOT
 from tests.faults.counterparts.counterpart import Counterpart
 from tests.faults.counterparts.mail import Mail
 from tests.faults.counterparts.rest import Rest
+from tests.faults.counterparts.whatsapp import Meta, Twilio
 from tests.faults.counterparts.whmcs import Whmcs
 from tests.faults.counterparts.widget import Widget
 from tests.faults.desk import Desk
@@ -26,7 +28,10 @@ from tests.faults.people import People
 from tests.faults.plan import FAQS, Plan, PlannedTicket
 from tests.faults.verdict import Breach, Evidence, judge
 
-CHANNELS = ("rest", "rest blind", *(("email",) if DOVECOT else ()), "whmcs", "widget")
+_SIDES: dict[str, type[Counterpart]] = {
+    "email": Mail, "whatsapp_meta": Meta, "whatsapp_twilio": Twilio, "whmcs": Whmcs, "widget": Widget,
+}  # fmt: skip
+CHANNELS = ("rest", "rest blind", *(name for name in _SIDES if DOVECOT or name != "email"))
 _AT_ONCE = 24
 _LATER_SECONDS = 2.0
 UNSETTLED = """
@@ -52,6 +57,9 @@ class Result:
 
 async def carry_out(plan: Plan, folder: Path, *, without: Sequence[str] = (), settle_seconds: float = 240) -> Result:
     """`without`: guards to take out first. Ends every process it has started."""
+    running = asyncio.current_task()
+    assert running is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     begun = time.monotonic()
     desk = Desk(folder, without, webs=1 if without else 2)
     journal = Journal(folder / "journal.jsonl")
@@ -141,6 +149,8 @@ class World:
     async def settle(self, seconds: float) -> list[str]:
         """What is still not done when the time is over."""
         deadline = time.monotonic() + seconds
+        for side in self.sides.values():
+            await side.settled()
         quiet = 0
         left: list[str] = []
         while time.monotonic() < deadline and quiet < 2:
@@ -186,8 +196,7 @@ async def _world(desk: Desk, plan: Plan, journal: Journal) -> AsyncGenerator[Wor
         if channel in {"rest", "rest blind"}:
             every[channel] = Rest(desk, api, journal, mishaps[channel], channel)
         else:
-            made = {"email": Mail, "whmcs": Whmcs, "widget": Widget}[channel]
-            every[channel] = made(desk, api, journal, mishaps[channel])
+            every[channel] = _SIDES[channel](desk, api, journal, mishaps[channel])
     opened: list[Counterpart] = []
     try:
         for side in every.values():

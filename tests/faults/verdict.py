@@ -65,6 +65,8 @@ async def judge(evidence: Evidence) -> tuple[list[Breach], dict[str, Any]]:
     late, slowest = _visible_late(taken, events)
     breaches += late
     breaches += await _not_shown(evidence, threads)
+    for side in evidence.sides.values():
+        breaches += [Breach("a status lost, or taken back", f"{side.kind}: {each}") for each in await side.untold()]
     breaches += _needless(evidence, threads, events)
     breaches += [Breach("two approvals won", draft) for people in evidence.people for draft in people.both_won]
     states = Counter(row.state for thread in threads for row in thread.deliveries)
@@ -89,7 +91,8 @@ def _words(body: str) -> str:
 
 async def _threads(desk: Desk) -> list[_Thread]:
     rows = await desk.rows(
-        "SELECT t.id, t.number, coalesce(c.email, '') AS email FROM tickets t JOIN customers c ON c.id = t.customer_id"
+        "SELECT t.id, t.number, coalesce(c.email, replace(c.name, 'Customer ', 'c') || '@customer.test') AS email"
+        " FROM tickets t JOIN customers c ON c.id = t.customer_id"
     )
     found = {row.id: _Thread(row.id, row.number, row.email) for row in rows}
     for row in await desk.rows(

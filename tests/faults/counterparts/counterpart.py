@@ -72,6 +72,14 @@ class Counterpart(ABC):
         del keys
         return None
 
+    async def settled(self) -> None:
+        """Return when this side has nothing more to say."""
+        return
+
+    async def untold(self) -> list[str]:
+        """What this side has said of replies, and the desk does not know in the end."""
+        return []
+
     async def deliver_until_taken(self, ticket: PlannedTicket, position: int) -> None:
         """As a sender that repeats what was not taken, a little later each time."""
         deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.3
