@@ -1,6 +1,6 @@
 # make install | run | test | lint | bench      (docs: README.md)
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test lint format bench bench-chat faults lock screenshots clean check-machine
+.PHONY: help install install-dev run test lint format bench bench-chat bench-hooks faults lock screenshots clean check-machine
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,6 +13,7 @@ help:
 	@echo "make lint   types, style, import directions"
 	@echo "make bench  measure, each figure beside its yardstick"
 	@echo "make bench-chat   measure the chat and the FAQs: 20 chats a second, then 10,000 FAQs and 2,000 idle visitors"
+	@echo "make bench-hooks   50 signed webhooks a second for a minute, then as many as are confirmed in time"
 	@echo "make faults   2,000 messages over all channels while everything goes wrong (docs/faults.md; MESSAGES=... SEED=...)"
 	@echo "make screenshots   take the README's pictures from a desk of their own (FOLDER=... for every page)"
 	@echo "make lock   resolve the dependencies anew"
@@ -65,6 +66,9 @@ bench: install-dev
 bench-chat: install-dev
 	$(BIN)/python -m tests.connectors.widget.load --faqs 500 --rate 20 --seconds 60
 	$(BIN)/python -m tests.connectors.widget.load --faqs 10000 --idle 2000
+
+bench-hooks: install-dev
+	$(BIN)/python -m tests.faults.hooks --rate 50 --seconds 60 --most
 
 faults: install-dev
 	$(BIN)/python -m tests.faults --messages $(or $(MESSAGES),2000) --seed $(or $(SEED),7)

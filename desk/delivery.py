@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from time import monotonic
 from uuid import UUID
 
 from sqlalchemy import exists, select
@@ -20,7 +21,7 @@ from desk.attachments.threads import add_sent_files
 from desk.chat.handover import is_with_person
 from desk.chat.unread import expect_reading
 from desk.conversation import LIVE_CHANNELS, append_message, hold_with_ticket, lock_ticket
-from desk.db.leases import Claim, LostLeaseError, database_time, due_in, finish
+from desk.db.leases import Claim, LostLeaseError, database_time, due_in, finish, was_held_up
 from desk.db.unit_of_work import Database, announce, wake
 from desk.drafting.requests import has_current
 from desk.errors import ConflictError, InvalidInputError, NotFoundError, SettingMissingError
@@ -37,7 +38,7 @@ from desk.models import (
     Ticket,
 )
 from desk.models.tickets import Message
-from desk.parts import decide_parts, send_parts
+from desk.parts import HELD_UP, decide_parts, send_parts
 from desk.ports import Channel, OutgoingFile, OutgoingReply, PartedChannel, SendOutcome, Storage
 from desk.quality import renew_quality
 from desk.reachability import hindrance
@@ -58,8 +59,11 @@ class DeliveryDesk:
         storage: Storage,
         files: FileLinks | None = None,
         public_url: str = "",
+        *,
+        lease_seconds: float,
     ) -> None:
         self._database = database
+        self._lease_seconds = lease_seconds
         self._files = files
         self._public_url = public_url
         self._storage = storage
@@ -69,15 +73,18 @@ class DeliveryDesk:
         """One claimed delivery, as far as it can go now."""
         # Before anything is marked as being sent: a storage that fails now leaves a reply that can be tried again.
         files = await outgoing_files(self._database, self._storage, self._files, held)
+        begun = monotonic()
         step = await self._begin(held, files)
         if step is None:
             return
         outgoing, channel, must_look_up = step
         if isinstance(channel, PartedChannel):
             try:
-                outcome = await send_parts(self._database, held, channel, outgoing)
+                outcome = await send_parts(self._database, held, channel, outgoing, self._lease_seconds)
             except LostLeaseError:
                 return
+        elif not must_look_up and was_held_up(begun, self._lease_seconds):
+            outcome = HELD_UP
         else:
             outcome = await (channel.reconcile(outgoing) if must_look_up else channel.send(outgoing))
         await self._record(held, outcome)

@@ -8,21 +8,25 @@ answer, and then counts in its place.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import monotonic
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from desk.db.leases import Claim, hold
+from desk.db.leases import Claim, hold, was_held_up
 from desk.db.unit_of_work import Database
 from desk.models import Delivery, DeliveryPart
 from desk.ports import OutgoingReply, PartedChannel, SendOutcome
 
+HELD_UP = SendOutcome("retry", "the worker was held up before it could send")
 RANKS = {"": 0, "accepted": 1, "sent": 2, "delivered": 3, "read": 4}
 
 
-async def send_parts(database: Database, held: Claim, channel: PartedChannel, reply: OutgoingReply) -> SendOutcome:
+async def send_parts(
+    database: Database, held: Claim, channel: PartedChannel, reply: OutgoingReply, lease_seconds: float
+) -> SendOutcome:
     """What became of the whole. Raises LostLeaseError when somebody else has the delivery by now."""
     outgoing = channel.parts(reply)
     first = ""
@@ -32,8 +36,9 @@ async def send_parts(database: Database, held: Claim, channel: PartedChannel, re
         elif state == "sending":
             outcome = SendOutcome("sent") if mark not in {"", "failed"} else await channel.reconcile(part)
         else:
+            begun = monotonic()
             await _set_out(database, held, row_id)
-            outcome = await channel.send(part)
+            outcome = HELD_UP if was_held_up(begun, lease_seconds) else await channel.send(part)
         outcome, key = await _record(database, held, row_id, outcome)
         first = first or key
         if outcome.result != "sent":

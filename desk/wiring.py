@@ -186,7 +186,9 @@ def build(settings: Settings, address: DatabaseAddress) -> Installation:
         upkeep=Upkeep(database, embedder, Analyser()),
         drafting=drafting,
         comparisons=ComparisonDesk(database, retriever, drafting, Analyser(), MistakeFinder(), models.with_provider),
-        deliveries=DeliveryDesk(database, by_kind, storage, files, settings.public_url),
+        deliveries=DeliveryDesk(
+            database, by_kind, storage, files, settings.public_url, lease_seconds=settings.lease_seconds
+        ),
         remote_changes=RemoteChangeDesk(database, by_kind),
         customer_facts=FactsDesk(database, by_kind),
         reply_mail=ReplyMail(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -85,6 +86,13 @@ async def hold(session: AsyncSession, row_type: type[_Row], held: Claim) -> _Row
     if row.fence != held.fence:
         raise LostLeaseError(f"{held.kind} {held.row_id} was claimed again ({row.fence} after {held.fence})")
     return row
+
+
+def was_held_up(begun: float, lease_seconds: float) -> bool:
+    """Whether this process may have slept through its lease since `begun`, on `time.monotonic`: asked right before a
+    call that cannot be taken back, after a transaction that found the lease its own. Others may have looked meanwhile
+    whether the call was made."""
+    return monotonic() - begun > lease_seconds / 2
 
 
 def finish(row: Work) -> None:

@@ -191,7 +191,7 @@ class StoryDesk:
     async def _finish_replies(self, ticket_id: UUID, outcome: str) -> None:
         """Send what was approved, then learn from it."""
         channels: dict[str, Channel] = {kind: RehearsedChannel(kind, _OUTCOMES[outcome]) for kind in ("rest", "chat")}
-        deliveries = DeliveryDesk(self._database, channels, self._storage)
+        deliveries = DeliveryDesk(self._database, channels, self._storage, lease_seconds=_LEASE.total_seconds())
         for held in await self._take(
             Delivery, Delivery.ticket_id == ticket_id, Delivery.state.in_(("pending", "sending"))
         ):

@@ -40,7 +40,7 @@ class SlowChannel(ScriptedChannel):
 async def deliver(address: str, log: Path, seconds: float) -> None:
     key_ring.configure((ENCRYPTION_KEY,))
     database = Database.connect(make_url(address), pool_size=4)
-    desk = DeliveryDesk(database, {"rest": SlowChannel(log, seconds)}, MemoryStorage())
+    desk = DeliveryDesk(database, {"rest": SlowChannel(log, seconds)}, MemoryStorage(), lease_seconds=30)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.readline)

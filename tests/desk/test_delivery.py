@@ -54,7 +54,7 @@ async def queued_delivery(database: Database, actor: Actor, body: str = "Hello")
 
 
 async def work_all(database: Database, channel: ScriptedChannel, lease_seconds: float = 30) -> int:
-    desk = DeliveryDesk(database, {"rest": channel}, MemoryStorage())
+    desk = DeliveryDesk(database, {"rest": channel}, MemoryStorage(), lease_seconds=lease_seconds)
     claims = await claim(database, "deliveries", 50, lease_seconds)
     for held in claims:
         await desk.work(held)
@@ -156,11 +156,25 @@ async def test_a_worker_that_slept_through_its_lease_changes_nothing(fresh_datab
     assert (awake.row_id, awake.fence) == (slept.row_id, slept.fence + 1)
     channel = ScriptedChannel()
     with pytest.raises(LostLeaseError):
-        await DeliveryDesk(database, {"rest": channel}, MemoryStorage()).work(slept)
+        await DeliveryDesk(database, {"rest": channel}, MemoryStorage(), lease_seconds=30).work(slept)
     assert channel.sent == []
     with pytest.raises(LostLeaseError):
         async with database.transaction(actor.scope) as session:
             await hold(session, Delivery, Claim("deliveries", delivery_id, slept.tenant_id, slept.fence))
+
+
+async def test_a_worker_held_up_right_before_the_call_does_not_make_it_late(fresh_database: Database) -> None:
+    """Whoever has taken over meanwhile may have looked already whether the call was made."""
+    database, actor = fresh_database, await new_owner(fresh_database)
+    _, delivery_id = await queued_delivery(database, actor)
+    (held,) = await claim(database, "deliveries", 1, 30)
+    channel = ScriptedChannel()
+    # Half a lease passes within any transaction when it is this short.
+    await DeliveryDesk(database, {"rest": channel}, MemoryStorage(), lease_seconds=0.0001).work(held)
+    assert channel.sent == []
+    delivery = await reload(database, actor, Delivery, delivery_id)
+    assert (delivery.state, delivery.provider_id) == ("pending", None)
+    assert "held up" in delivery.detail
 
 
 async def automatic_delivery(database: Database, actor: Actor) -> tuple[Ticket, Draft, UUID]:

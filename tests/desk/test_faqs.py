@@ -71,7 +71,7 @@ class Desk:
         self.lane = IndexedFaqLane(database, EMBEDDER, indexes)
         retriever = FourSourceRetriever(database, EMBEDDER, indexes)
         self.drafting = DraftingDesk(database, retriever, self.lane, NoModels(), TenantCalibration(database))
-        self.deliveries = DeliveryDesk(database, {"rest": ArrivingChannel()}, MemoryStorage())
+        self.deliveries = DeliveryDesk(database, {"rest": ArrivingChannel()}, MemoryStorage(), lease_seconds=30)
 
     async def ask(self, actor: Actor, text: str) -> FaqMatch | None:
         return await self.lane.answer_for(actor.tenant_id, "", text)

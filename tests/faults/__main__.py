@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from desk.db.embedded import lease_server
 from tests.faults.guards import GUARDS
 from tests.faults.plan import EVERY_BLOW, Weather, make_plan
 from tests.faults.run import CHANNELS, Result, carry_out
@@ -54,19 +55,25 @@ def _arguments() -> argparse.Namespace:
 
 
 def _run(
-    seed: int, weather: Weather, *, without: Sequence[str] = (), settle_seconds: float, keep: Path | None = None
+    seed: int,
+    weather: Weather,
+    *,
+    without: Sequence[str] = (),
+    settle_seconds: float,
+    keep: Path | None = None,
+    server: Path | None = None,
 ) -> Result:
-    with tempfile.TemporaryDirectory(prefix="desk-faults-") as folder:
-        Path(folder).chmod(0o755)
+    with tempfile.TemporaryDirectory(prefix="desk-faults-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        plan = make_plan(seed, weather)
         try:
-            return asyncio.run(
-                carry_out(make_plan(seed, weather), Path(folder), without=without, settle_seconds=settle_seconds)
-            )
+            return asyncio.run(carry_out(plan, folder, without=without, settle_seconds=settle_seconds, server=server))
         finally:
             if keep is not None:
                 keep.mkdir(parents=True, exist_ok=True)
-                for name in ("desk.log", "journal.jsonl"):
-                    shutil.copy(Path(folder) / name, keep / name)
+                for kept in ("desk.log", "journal.jsonl"):
+                    shutil.copy(folder / kept, keep / kept)
 
 
 def described(result: Result) -> dict[str, Any]:
@@ -120,29 +127,34 @@ def _guard_run(names: Sequence[str], arguments: argparse.Namespace) -> int:
 
 
 def _guards(names: Sequence[str], arguments: argparse.Namespace) -> int:
-    """Each with those that stand behind it. Zero when every one of them was missed."""
+    """Each with those that stand behind it, on one database server. Zero when every one of them was missed."""
     rows: list[dict[str, Any]] = []
-    for name in names:
-        guard, begun = GUARDS[name], time.monotonic()
-        without = (name, *guard.together_with)
-        result = _run(arguments.seed, guard.weather, without=without, settle_seconds=guard.settle_seconds)
-        kinds = Counter(breach.kind for breach in result.breaches)
-        is_missed = any(kind in kinds for kind in guard.breaches)
-        rows.append(
-            {
-                "guard": name,
-                "promise": guard.promise,
-                "taken out with it": list(guard.together_with),
-                "is missed": is_missed,
-                "breaches": dict(kinds),
-                "seconds": round(time.monotonic() - begun),
-            }
-        )
-        found = ", ".join(f"{number} {kind}" for kind, number in kinds.items()) or "nothing was broken"
-        sys.stdout.write(f"{'missed' if is_missed else 'NOT MISSED'}: {' and '.join(without)}: {found}\n")
-        sys.stdout.flush()
-        _keep(arguments.json, {"seed": arguments.seed, "guards": rows})
+    with tempfile.TemporaryDirectory(prefix="desk-faults-server-") as folder:
+        Path(folder).chmod(0o755)
+        with lease_server(Path(folder)):
+            for name in names:
+                rows.append(_without(name, arguments.seed, Path(folder)))
+                _keep(arguments.json, {"seed": arguments.seed, "guards": rows})
     return 0 if all(row["is missed"] for row in rows) else 1
+
+
+def _without(name: str, seed: int, server: Path) -> dict[str, Any]:
+    guard, begun = GUARDS[name], time.monotonic()
+    without = (name, *guard.together_with)
+    result = _run(seed, guard.weather, without=without, settle_seconds=guard.settle_seconds, server=server)
+    kinds = Counter(breach.kind for breach in result.breaches)
+    is_missed = any(kind in kinds for kind in guard.breaches)
+    found = ", ".join(f"{number} {kind}" for kind, number in kinds.items()) or "nothing was broken"
+    sys.stdout.write(f"{'missed' if is_missed else 'NOT MISSED'}: {' and '.join(without)}: {found}\n")
+    sys.stdout.flush()
+    return {
+        "guard": name,
+        "promise": guard.promise,
+        "taken out with it": list(guard.together_with),
+        "is missed": is_missed,
+        "breaches": dict(kinds),
+        "seconds": round(time.monotonic() - begun),
+    }
 
 
 def _keep(path: Path | None, told: dict[str, Any]) -> None:

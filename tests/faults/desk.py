@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,27 +35,32 @@ from tests.whole.desk_process import DESK, ROOT, free_port
 
 LEASE_SECONDS = 3
 SITE = Path(__file__).parent / "site"
-DATABASE = "desk_under_fire"
+_TEMPLATE = "template_desk"
 _AWAY = (OSError, psycopg.Error, TimeoutError)
 
 
 @dataclass
 class Desk:
-    """`without`: names of guards that are taken out of its processes (`tests.faults.guards`). `webs`: 1 or 2."""
+    """`without`: names of guards that are taken out of its processes (`tests.faults.guards`). `webs`: 1 or 2. `server`:
+    where the database lives, for several desks one after another; else in `folder`."""
 
     folder: Path
     without: Sequence[str] = ()
     webs: int = 2
+    workers: int = 2
+    server: Path | None = None
     ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
     address: DatabaseAddress | None = None
     blows: list[tuple[float, float, str]] = field(default_factory=list[tuple[float, float, str]])
     """Begin, end and kind of what has befallen it, in seconds since the epoch."""
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict[str, "subprocess.Popen[bytes]"])
-    _stopped: set[str] = field(default_factory=set[str])
     _closing: bool = False
 
     def __post_init__(self) -> None:
-        self._server = EmbeddedPostgres(self.folder)
+        self._data = self.server or self.folder
+        self._server = EmbeddedPostgres(self._data)
+        self._database = f"desk_{self.folder.name.replace('-', '_')}"
+        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @property
     def urls(self) -> tuple[str, str]:
@@ -64,11 +70,17 @@ class Desk:
         key_ring.configure((ENCRYPTION_KEY,))
         await asyncio.to_thread(self._server.start)
         async with await self._connect("postgres") as connection:
-            await connection.execute(f'CREATE DATABASE "{DATABASE}"')
+            found = await connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (_TEMPLATE,))
+            if await found.fetchone() is None:
+                await connection.execute(f'CREATE DATABASE "{_TEMPLATE}"'.encode())
+                await prepare_database(self._address(_TEMPLATE))
+            await connection.execute(f'CREATE DATABASE "{self._database}" TEMPLATE "{_TEMPLATE}"'.encode())
+        self.address = self._address(self._database)
+
+    def _address(self, database: str) -> DatabaseAddress:
         place = self._server.address
-        owner = place.asyncpg_url(place.superuser, place.password, DATABASE)
-        self.address = address_from_urls(owner.reveal(), None, SECRET_KEY)
-        await prepare_database(self.address)
+        owner = place.asyncpg_url(place.superuser, place.password, database)
+        return address_from_urls(owner.reveal(), None, SECRET_KEY)
 
     async def start_processes(self) -> None:
         self.tend()
@@ -83,10 +95,13 @@ class Desk:
         """Start again what has ended, as a service manager does."""
         if self._closing:
             return
-        for name in (*(f"web {number}" for number in range(self.webs)), "worker 0", "worker 1"):
+        for name in self._names():
             process = self._processes.get(name)
             if process is None or process.poll() is not None:
                 self._processes[name] = self._launch(name)
+
+    def _names(self) -> list[str]:
+        return [f"{kind} {at}" for kind, many in (("web", self.webs), ("worker", self.workers)) for at in range(many)]
 
     def _launch(self, name: str) -> subprocess.Popen[bytes]:
         kind, number = name.split()
@@ -148,35 +163,53 @@ class Desk:
     # What befalls it -------------------------------------------------------------------------------------------
 
     async def befall(self, kind: str, which: int) -> None:
-        begun = time.time()
         what, _, whom = kind.partition(" ")
         name = f"{whom} {which}"
+        async with self._locks[name]:
+            await self._strike(kind, what, name)
+        self.tend()
+
+    async def _strike(self, kind: str, what: str, name: str) -> None:
+        """A process that has not come up again yet cannot be hurt: that one is struck when it has."""
+        if name in self._processes and not await self._has_come_up(name):
+            return
+        begun = time.time()
         if kind == "kill database":
             await self._kill_database()
         elif kind == "end connections":
             await self.attempt(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
                 " AND random() < 0.7",
-                DATABASE,
+                self._database,
             )
         elif kind == "empty queue":
             await self.attempt("TRUNCATE saq.saq_jobs")
         elif what == "kill":
             self._signal(name, signal.SIGKILL)
-        elif name not in self._stopped:
-            self._stopped.add(name)
+        else:
             self._signal(name, signal.SIGSTOP)
             await asyncio.sleep(2 * LEASE_SECONDS)
             self._signal(name, signal.SIGCONT)
-            self._stopped.discard(name)
         self.blows.append((begun, time.time(), kind))
-        if what == "kill":
-            await asyncio.sleep(0.5)
-        self.tend()
+
+    async def _has_come_up(self, name: str) -> bool:
+        deadline = time.monotonic() + 120
+        async with httpx.AsyncClient(timeout=5) as client:
+            while time.monotonic() < deadline:
+                self.tend()
+                kind, number = name.split()
+                if kind == "web":
+                    is_up = await _is_well(client, f"http://127.0.0.1:{self.ports[int(number)]}")
+                else:
+                    is_up = f'"process": {self._processes[name].pid}, ' in self.log()
+                if is_up:
+                    return True
+                await asyncio.sleep(0.2)
+        return False
 
     async def _kill_database(self) -> None:
         """An immediate shutdown: every process of the server ends at once, and the log is replayed."""
-        pid_file = next(self.folder.glob("postgres/**/postmaster.pid"))
+        pid_file = next(self._data.glob("postgres/**/postmaster.pid"))
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(pid_file.read_text().splitlines()[0]), signal.SIGQUIT)
         await asyncio.to_thread(self._restart_database)
@@ -204,13 +237,13 @@ class Desk:
         """As the superuser, over all tenants; while the database is away it is asked again."""
         for _ in range(200):
             with contextlib.suppress(*_AWAY):
-                async with await self._connect(DATABASE) as connection:
+                async with await self._connect(self._database) as connection:
                     return await (await connection.execute(statement.encode(), values)).fetchall()
             await asyncio.sleep(0.3)
         raise AssertionError("the database did not come back")
 
     async def execute(self, statement: str, *values: Any) -> None:
-        async with await self._connect(DATABASE) as connection:
+        async with await self._connect(self._database) as connection:
             await connection.execute(statement.encode(), values)
 
     async def attempt(self, statement: str, *values: Any) -> None:
@@ -234,7 +267,15 @@ class Desk:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(10)
+        if self.server is not None:
+            await self._drop()
         await asyncio.to_thread(self._server.stop)
+
+    async def _drop(self) -> None:
+        """The next desk on this server has one of its own."""
+        with contextlib.suppress(*_AWAY):
+            async with await self._connect("postgres") as connection:
+                await connection.execute(f'DROP DATABASE "{self._database}" WITH (FORCE)'.encode())
 
 
 async def _is_well(client: httpx.AsyncClient, url: str) -> bool:

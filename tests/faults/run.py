@@ -55,13 +55,20 @@ class Result:
         return not self.breaches
 
 
-async def carry_out(plan: Plan, folder: Path, *, without: Sequence[str] = (), settle_seconds: float = 240) -> Result:
+async def carry_out(
+    plan: Plan,
+    folder: Path,
+    *,
+    without: Sequence[str] = (),
+    settle_seconds: float = 240,
+    server: Path | None = None,
+) -> Result:
     """`without`: guards to take out first. Ends every process it has started."""
     running = asyncio.current_task()
     assert running is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     begun = time.monotonic()
-    desk = Desk(folder, without, webs=1 if without else 2)
+    desk = Desk(folder, without, webs=1 if without else 2, server=server)
     journal = Journal(folder / "journal.jsonl")
     try:
         await desk.start()

@@ -256,7 +256,7 @@ async def deliver(
     """Without waiting for the end of the undo window."""
     async with installation.database.transaction(actor.scope) as session:
         await session.execute(text("UPDATE deliveries SET due_at = now() WHERE due_at IS NOT NULL"))
-    desk = DeliveryDesk(installation.database, {"rest": channel}, storage or installation.storage)
+    desk = DeliveryDesk(installation.database, {"rest": channel}, storage or installation.storage, lease_seconds=30)
     for held in await claim(installation.database, "deliveries", 10, 30):
         channel.last = held.row_id
         await desk.work(held)
