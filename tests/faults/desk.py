@@ -12,7 +12,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -67,19 +67,24 @@ class Desk:
         return f"http://127.0.0.1:{self.ports[0]}", f"http://127.0.0.1:{self.ports[self.webs - 1]}"
 
     async def start(self) -> None:
+        """Of whoever is asked to end from now on, the desk's processes end as well: the caller closes it."""
+        running = asyncio.current_task()
+        assert running is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
         key_ring.configure((ENCRYPTION_KEY,))
         await asyncio.to_thread(self._server.start)
         async with await self._connect("postgres") as connection:
             found = await connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (_TEMPLATE,))
             if await found.fetchone() is None:
                 await connection.execute(f'CREATE DATABASE "{_TEMPLATE}"'.encode())
-                await prepare_database(self._address(_TEMPLATE))
+                await prepare_database(self._template())
             await connection.execute(f'CREATE DATABASE "{self._database}" TEMPLATE "{_TEMPLATE}"'.encode())
-        self.address = self._address(self._database)
+        template = self._template()
+        self.address = replace(template, app=template.app.set(database=self._database))
 
-    def _address(self, database: str) -> DatabaseAddress:
+    def _template(self) -> DatabaseAddress:
         place = self._server.address
-        owner = place.asyncpg_url(place.superuser, place.password, database)
+        owner = place.asyncpg_url(place.superuser, place.password, _TEMPLATE)
         return address_from_urls(owner.reveal(), None, SECRET_KEY)
 
     async def start_processes(self) -> None:

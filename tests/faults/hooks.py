@@ -58,11 +58,14 @@ class Caller:
             "WaId": phone,
         }
         body = urlencode(fields).encode()
-        head = (
-            f"POST {self._path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\n"
-            f"X-Twilio-Signature: {self._validator.compute_signature(self._address, fields)}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
+        lines = (
+            f"POST {self._path} HTTP/1.1",
+            f"Host: {self._host}:{self._port}",
+            f"X-Twilio-Signature: {self._validator.compute_signature(self._address, fields)}",
+            "Content-Type: application/x-www-form-urlencoded",
+            f"Content-Length: {len(body)}",
         )
+        head = "\r\n".join((*lines, "", ""))
         return head.encode() + body
 
     async def call(self, request: bytes) -> int:

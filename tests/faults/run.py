@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -64,9 +63,6 @@ async def carry_out(
     server: Path | None = None,
 ) -> Result:
     """`without`: guards to take out first. Ends every process it has started."""
-    running = asyncio.current_task()
-    assert running is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     begun = time.monotonic()
     desk = Desk(folder, without, webs=1 if without else 2, server=server)
     journal = Journal(folder / "journal.jsonl")
