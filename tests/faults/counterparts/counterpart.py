@@ -16,6 +16,8 @@ from tests.faults.journal import Journal, Mishaps
 from tests.faults.plan import PlannedTicket
 
 PATIENCE_SECONDS = 240.0
+COPY_PATIENCE_SECONDS = 12.0
+"""With a copy of what was confirmed already."""
 Key = tuple[int, int]
 """A planned ticket's number and the message's position in it."""
 
@@ -82,12 +84,13 @@ class Counterpart(ABC):
 
     async def deliver_until_taken(self, ticket: PlannedTicket, position: int) -> None:
         """As a sender that repeats what was not taken, a little later each time."""
-        deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.3
+        begun, pause = time.monotonic(), 0.3
         key = (ticket.number, position)
         while True:
             status = await self.deliver(ticket, position)
             self.told.note(key, status)
-            if 200 <= status < 300 or time.monotonic() > deadline:
+            patience = COPY_PATIENCE_SECONDS if key in self.told.first else PATIENCE_SECONDS
+            if 200 <= status < 300 or time.monotonic() - begun > patience:
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 3.0)
