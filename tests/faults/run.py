@@ -161,10 +161,13 @@ class World:
             rows = await self.desk.rows(UNSETTLED)
             left = [f"{row.number} {row.what}" for row in rows if row.number]
             quiet = 0 if left else quiet + 1
+        await self.stop()
+        return left
+
+    async def stop(self) -> None:
         self._stopping.set()
         if self._working is not None:
-            await self._working
-        return left
+            await asyncio.gather(self._working, return_exceptions=True)
 
     def figures(self) -> dict[str, Any]:
         told = [side.told for side in self.sides.values()]
@@ -208,7 +211,11 @@ async def _world(desk: Desk, plan: Plan, journal: Journal) -> AsyncGenerator[Wor
         for api in (first, second):
             await _teach(api)
         by_address = {ticket.customer: ticket for ticket in plan.tickets}
-        yield World(desk, plan, every, [People(desk, first, by_address), People(desk, second, by_address)])
+        world = World(desk, plan, every, [People(desk, first, by_address), People(desk, second, by_address)])
+        try:
+            yield world
+        finally:
+            await world.stop()
     finally:
         for side in opened:
             await side.close()

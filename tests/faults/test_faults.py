@@ -15,13 +15,13 @@ pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("faults"), pytest.m
 
 
 def test_nothing_is_lost_and_nothing_happens_twice_whatever_befalls_the_desk() -> None:
-    plan = make_plan(7, Weather(CHANNELS, 60, per_second=4.0, seconds_between_blows=2.5))
+    plan = make_plan(7, Weather(CHANNELS, 60, per_second=4.0, seconds_between_blows=4.0))
     with tempfile.TemporaryDirectory(prefix="desk-faults-") as folder:
         Path(folder).chmod(0o755)  # the embedded server has an account of its own
         result = asyncio.run(carry_out(plan, Path(folder)))
     assert result.breaches == [], result.figures
     assert result.figures["messages kept"] == 60
-    assert sum(result.figures["blows"].values()) >= 4
+    assert sum(result.figures["blows"].values()) >= 3
 
 
 def test_a_seed_gives_the_same_plan_and_another_seed_another_one() -> None:

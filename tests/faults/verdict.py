@@ -196,10 +196,11 @@ def _threads_own(threads: Iterable[_Thread]) -> list[Breach]:
 
 
 def _by_delivery(evidence: Evidence, threads: Iterable[_Thread]) -> dict[UUID, list[Taken]]:
-    """What the journals hold of each delivery. Where none is named, by customer and words, the first free one."""
+    """What the journals hold of each delivery. Where none is named, by customer and words: those that are said to be
+    sent first."""
     by_words: dict[tuple[str, str], list[UUID]] = defaultdict(list)
     for thread in threads:
-        for row in thread.deliveries:
+        for row in sorted(thread.deliveries, key=lambda each: each.state != "sent"):
             if row.state != "cancelled":
                 by_words[thread.customer, _words(row.body)].append(row.id)
     found: dict[UUID, list[Taken]] = defaultdict(list)

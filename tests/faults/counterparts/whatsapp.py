@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import random
+import time
 from abc import abstractmethod
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -235,6 +236,8 @@ class Meta(WhatsApp):
     def __init__(self, desk: Desk, api: httpx.AsyncClient, journal: Journal, mishaps: Mishaps) -> None:
         super().__init__(desk, api, journal, mishaps)
         self._fake = FakeMeta()
+        self._written: dict[Key, str] = {}
+        """When, in Unix seconds: the same in each delivery."""
 
     def form(self, port: int) -> dict[str, str]:
         return {
@@ -272,7 +275,7 @@ class Meta(WhatsApp):
         message = {
             "from": phone,
             "id": self.message_name(ticket.number, position),
-            "timestamp": str(1_790_000_000 + position),
+            "timestamp": self._written.setdefault((ticket.number, position), str(int(time.time()))),
             "type": "text",
             "text": {"body": ticket.messages[position].body},
         }

@@ -60,14 +60,17 @@ class Whmcs(Counterpart):
         """In the thread of the call, whose mishap was drawn in it before."""
         is_reply = form.get("action") == "AddTicketReply"
         mishap: Mishap = getattr(self.drawn, "mishap", "") if is_reply else ""
-        if mishap:
-            self.troubled.add(self._customers[int(form["ticketid"])])
         if is_reply and mishap == "slow":
             time.sleep(2 * LEASE_SECONDS + 1)
         told = self._add(form)
         if is_reply and told.get("result") == "success":
             self.journal.take(self.kind, self._customers[int(form["ticketid"])], form["message"], "", mishap)
         return told
+
+    def note_trouble(self) -> None:
+        """The reply that is being handed over right now."""
+        form = next(form for action, form in reversed(self._installed.calls) if action == "AddTicketReply")
+        self.troubled.add(self._customers[int(form["ticketid"])])
 
     async def write(self, ticket: PlannedTicket, position: int) -> None:
         body = ticket.messages[position].body
@@ -117,4 +120,6 @@ class _Drawn(list[Any]):
 
     def pop(self, _: Any = 0) -> WhmcsMishap | None:
         self._owner.drawn.mishap = mishap = self._owner.mishaps.next()
+        if mishap:
+            self._owner.note_trouble()
         return _AS_WHMCS.get(mishap)
