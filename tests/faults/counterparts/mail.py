@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from contextlib import ExitStack
@@ -19,6 +20,7 @@ from tests.faults.desk import LEASE_SECONDS, Desk
 from tests.faults.journal import Journal, Mishaps
 from tests.faults.plan import PlannedTicket
 
+_DELIVERY = re.compile(r"<desk\.([0-9a-f]{32})@")
 _ECHO_EVERY = 7
 _KEEPS_EVERY = 2
 
@@ -68,11 +70,13 @@ class Mail(Counterpart):
         if mishap == "slow":
             time.sleep(2 * LEASE_SECONDS + 1)
         mail = message_from_bytes(raw, policy=default)
-        delivery = str(mail["Message-ID"]).partition("desk.")[2].partition("@")[0]
+        named = _DELIVERY.search(str(mail["Message-ID"]))
+        if named is None:
+            return ""  # no reply: a notice of one that waits in the widget
         body = mail.get_body(("plain",))
         words = str(body.get_content()) if body is not None else ""
         lost = mishap in {"lost", "error_after", "hang"}
-        self.journal.take(self.kind, recipient, words, delivery, "lost" if lost else mishap)
+        self.journal.take(self.kind, recipient, words, named[1], "lost" if lost else mishap)
         self._taken += 1
         if lost and self._taken % _KEEPS_EVERY == 0:
             self._append("Sent", raw)  # as a server that keeps what it has sent
