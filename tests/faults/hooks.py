@@ -127,7 +127,10 @@ async def measure(folder: Path, rate: float, seconds: float, *, most: bool) -> d
         async with answering(FakeTwilio()) as port, api:
             caller = Caller(desk.urls[0], await _connected(api, port))
             await at_rate(caller, 20, 3)  # what is built once is not counted
+            before = desk.processor_seconds("web")
             figures = await at_rate(caller, rate, seconds)
+            spent = 1000 * (desk.processor_seconds("web") - before) / figures["calls"]
+            figures["processor ms a call, web process"] = round(spent, 2)
             tried: list[dict[str, Any]] = []
             for more in _TRIED if most else ():
                 tried.append(await at_rate(caller, more, _TRIED_SECONDS))

@@ -14,6 +14,8 @@ Mishap = Literal["", "refused", "lost_before", "error_before", "error_after", "l
 """Of one call to the other side. `refused`: not now. `lost_before`, `error_before`: not taken, and the connection is
 closed or an error said. `lost`, `error_after`: taken, likewise. `hang`: taken and never answered. `slow`: taken after
 longer than a lease, and answered."""
+CLEAR: tuple[Mishap, ...] = ("", "slow")
+"""Answered without any doubt, if late: nobody need be asked."""
 Blow = Literal["kill worker", "kill web", "stop worker", "stop web", "kill database", "end connections", "empty queue"]
 EVERY_BLOW: tuple[Blow, ...] = (
     "kill worker", "kill web", "stop worker", "stop web", "kill database", "end connections", "empty queue",

@@ -18,7 +18,7 @@ from tests.connectors.email.servers import PASSWORD, USER, Imap, Outbox, dovecot
 from tests.faults.counterparts.counterpart import Counterpart
 from tests.faults.desk import LEASE_SECONDS, Desk
 from tests.faults.journal import Journal, Mishaps
-from tests.faults.plan import PlannedTicket
+from tests.faults.plan import CLEAR, PlannedTicket
 
 _DELIVERY = re.compile(r"<desk\.([0-9a-f]{32})@")
 _ECHO_EVERY = 7
@@ -61,7 +61,7 @@ class Mail(Counterpart):
     def _decide(self, raw: bytes, recipient: str) -> str:
         """Runs beside the server's loop: what it is to do with one mail."""
         mishap = self.mishaps.next()
-        if mishap:
+        if mishap not in CLEAR:
             self.troubled.add(recipient)
         if mishap in {"refused", "error_before"}:
             return "451 4.3.0 try again later"

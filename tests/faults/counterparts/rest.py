@@ -20,7 +20,7 @@ from desk.secret import Secret
 from tests.faults.counterparts.counterpart import Counterpart, status_of
 from tests.faults.desk import LEASE_SECONDS, Desk
 from tests.faults.journal import Journal, Mishaps
-from tests.faults.plan import PlannedTicket
+from tests.faults.plan import CLEAR, PlannedTicket
 
 _HANG_SECONDS = 25.0
 
@@ -37,7 +37,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         mishap = owner.mishaps.next()
         data = json.loads(raw)["data"]
-        if mishap:
+        if mishap not in CLEAR:
             owner.troubled.add(owner.customer_of(data))
         if mishap in {"refused", "lost_before"}:
             if mishap == "refused":

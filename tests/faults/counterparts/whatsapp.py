@@ -35,7 +35,7 @@ from tests.connectors.whatsapp.fakes import (
 from tests.faults.counterparts.counterpart import Counterpart, Key, status_of
 from tests.faults.desk import Desk
 from tests.faults.journal import Journal, Mishaps
-from tests.faults.plan import PlannedTicket
+from tests.faults.plan import CLEAR, PlannedTicket
 
 _STATUSES = ("sent", "delivered", "read")
 _NUMBER, _SECRET = "106540352242922", "the-app-secret"
@@ -75,7 +75,7 @@ class WhatsApp(Counterpart):
             return self.usual(asked)
         mishap = self.mishaps.next()
         customer, delivery, body = self.handed_over(asked)
-        if mishap:
+        if mishap not in CLEAR:
             self.troubled.add(customer)
         if mishap == "refused":
             return self.refused()

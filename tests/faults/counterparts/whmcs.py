@@ -21,7 +21,7 @@ from tests.faults.counterparts.counterpart import Counterpart, Key, status_of
 from tests.faults.counterparts.mail import seen
 from tests.faults.desk import LEASE_SECONDS, Desk
 from tests.faults.journal import Journal, Mishaps
-from tests.faults.plan import Mishap, PlannedTicket
+from tests.faults.plan import CLEAR, Mishap, PlannedTicket
 
 _AS_WHMCS: dict[Mishap, WhmcsMishap | None] = {
     "refused": "rate_limit", "lost_before": "lost_before", "error_before": "rate_limit", "error_after": "html_500",
@@ -120,6 +120,6 @@ class _Drawn(list[Any]):
 
     def pop(self, _: Any = 0) -> WhmcsMishap | None:
         self._owner.drawn.mishap = mishap = self._owner.mishaps.next()
-        if mishap:
+        if mishap not in CLEAR:
             self._owner.note_trouble()
         return _AS_WHMCS.get(mishap)
