@@ -138,10 +138,10 @@ GUARDS: dict[str, Guard] = {
         together_with=("one-reply-a-draft",),
     ),
     "one-reply-a-draft": Guard(
-        "the database holds one reply for a draft",
+        "the database holds one reply and one review for a draft",
         ("two approvals won", "answered twice"),
         _weather("rest"),
-        statements=("DROP INDEX uq_deliveries_draft_id",),
+        statements=("DROP INDEX uq_deliveries_draft_id", "DROP INDEX uq_reviews_draft_id"),
         together_with=("first-approval",),
     ),
     "own-mail": Guard(
