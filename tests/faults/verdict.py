@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,6 @@ VISIBLE_WITHIN_SECONDS = 60.0
 _CLOCK_SECONDS = 0.05
 """The clocks of database and run are the same; their readings are rounded."""
 _OUT = ("sent", "uncertain")
-_DELIVERY = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +206,7 @@ def _by_delivery(evidence: Evidence, threads: Iterable[_Thread]) -> dict[UUID, l
     found: dict[UUID, list[Taken]] = defaultdict(list)
     used: Counter[tuple[str, str]] = Counter()
     for taken in evidence.journal.taken:
-        if _DELIVERY.fullmatch(taken.delivery):
+        if taken.delivery:
             found[UUID(taken.delivery)].append(taken)
             continue
         key = (taken.customer, _words(taken.body))
