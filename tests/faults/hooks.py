@@ -28,7 +28,7 @@ from tests.faults.desk import Desk
 GOAL_MS = 250.0
 _CONNECTIONS = 64
 _TRIED = (100, 150, 200, 300, 400)
-_TRIED_SECONDS = 15.0
+_TRIED_SECONDS = 10.0
 
 
 class Caller:
