@@ -133,6 +133,16 @@ async def rest_connection(session: AsyncSession) -> Connection:
     return connection
 
 
+async def draw_number(session: AsyncSession) -> int:
+    """The tenant's next ticket number. All of the tenant's that draw one wait until this transaction ends."""
+    counted = await session.execute(
+        update(TenantSettings)
+        .values(next_ticket_number=TenantSettings.next_ticket_number + 1)
+        .returning(TenantSettings.next_ticket_number)
+    )
+    return counted.scalar_one() - 1
+
+
 async def open_ticket(
     session: AsyncSession,
     connection: Connection,
@@ -141,17 +151,14 @@ async def open_ticket(
     subject: str,
     department: str | None,
     ticket_id: UUID | None = None,
+    number: int | None = None,
 ) -> Ticket:
-    """A new ticket with the tenant's next number, without a message yet."""
-    counted = await session.execute(
-        update(TenantSettings)
-        .values(next_ticket_number=TenantSettings.next_ticket_number + 1)
-        .returning(TenantSettings.next_ticket_number)
-    )
+    """A new ticket with the tenant's next number, or the one that was drawn for it, without a message yet."""
+    number = number or await draw_number(session)
     ticket = Ticket(
         id=ticket_id or uuid7(),
         tenant_id=connection.tenant_id,
-        number=counted.scalar_one() - 1,
+        number=number,
         subject=subject,
         channel=connection.channel,
         connection_id=connection.id,

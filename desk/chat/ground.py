@@ -25,6 +25,7 @@ from desk.drafting.inputs import DraftingInputs, FinishedDraft
 from desk.drafting.pipeline import DraftingDesk
 from desk.drafting.prompts import text_of
 from desk.errors import DeskError
+from desk.intake import draw_number
 from desk.intents import set_intent
 from desk.models import Connection, Customer, Ticket
 from desk.policy.rules import rules_and_preferences
@@ -48,6 +49,10 @@ class Ground:
     inputs: DraftingInputs
     intent: str
     index_sequence: int
+    number: int | None = None
+    """Drawn for the ticket that is to be made, in the short transaction that reads: in the one that writes, every
+    conversation that begins would wait for all that is written for the one before. One that comes to nothing leaves a
+    gap."""
 
     @property
     def last_seq(self) -> int:
@@ -71,14 +76,15 @@ class FaqRound:
 
 
 async def read_ground(session: AsyncSession, connection: Connection, ticket: Ticket | None) -> Ground:
-    """Nothing is locked."""
+    """Nothing stays locked."""
     ticket_id = ticket.id if ticket is not None else uuid7()
     rules, preferences = await rules_and_preferences(session, connection.channel, ticket.id if ticket else None)
     prompt, experiment_id, arm = await prompt_for(session, ticket_id)
     inputs = DraftingInputs(preferences, text_of(prompt), prompt.id, rules, experiment_id, arm)
     sequence = await last_sequence(session, connection.tenant_id)
     if ticket is None:
-        return Ground(connection, ticket_id, None, None, (), False, inputs, "", sequence)
+        number = await draw_number(session)
+        return Ground(connection, ticket_id, None, None, (), False, inputs, "", sequence, number)
     return Ground(
         connection,
         ticket_id,

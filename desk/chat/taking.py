@@ -135,7 +135,13 @@ async def _conversation(
     details = _customer_details(chat.user_id, chat.details)
     customer = await find_or_create_customer(session, connection.id, details)
     ticket = await open_ticket(
-        session, connection, customer, subject=title_of(body), department=None, ticket_id=ground.new_ticket_id
+        session,
+        connection,
+        customer,
+        subject=title_of(body),
+        department=None,
+        ticket_id=ground.new_ticket_id,
+        number=ground.number,
     )
     chat.ticket_id = ticket.id
     events.record(session, ticket.id, "ticket_created", actor.label, channel=ticket.channel)

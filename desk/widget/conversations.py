@@ -98,7 +98,7 @@ async def take_message(
         if (taken := await _taken_before(session, widget, visitor, new.client_message_id)) is not None:
             return taken
         visitor = await ensure_visitor(session, widget, claim, said)
-        chat, ticket = await _conversation(session, widget, visitor, new, body, ground.new_ticket_id)
+        chat, ticket = await _conversation(session, widget, visitor, new, body, ground)
         customer = await session.get_one(Customer, visitor.customer_id)
         message = await add_live_message(session, ticket, customer, body, client_id=str(new.client_message_id))
         await attach_visitors_files(session, message, claim.visitor_id, new.attachments)
@@ -152,9 +152,9 @@ async def _taken_before(
 
 
 async def _conversation(
-    session: AsyncSession, widget: Widget, visitor: Visitor, new: WidgetMessage, body: str, ticket_id: UUID
+    session: AsyncSession, widget: Widget, visitor: Visitor, new: WidgetMessage, body: str, ground: Ground
 ) -> tuple[ChatSession, Ticket]:
-    """The one that is named, unless it is closed; else a new one, with that id for its ticket."""
+    """The one that is named, unless it is closed; else a new one, whose ticket is the one meant by the ground."""
     if new.conversation_id is not None:
         chat, known_id = await conversation_of(session, visitor, new.conversation_id)
         ticket = await lock_ticket(session, known_id)
@@ -163,7 +163,13 @@ async def _conversation(
     connection = await session.get_one(Connection, widget.connection_id)
     customer = await session.get_one(Customer, visitor.customer_id)
     ticket = await open_ticket(
-        session, connection, customer, subject=title_of(body), department=None, ticket_id=ticket_id
+        session,
+        connection,
+        customer,
+        subject=title_of(body),
+        department=None,
+        ticket_id=ground.new_ticket_id,
+        number=ground.number,
     )
     chat = ChatSession(
         id=uuid7(),
