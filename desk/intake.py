@@ -26,9 +26,9 @@ from desk.db.tenancy import session_scope
 from desk.db.unit_of_work import Database, announce
 from desk.drafting.requests import request_draft
 from desk.errors import InvalidInputError
+from desk.handing_over import hand_over
 from desk.models import Connection, Customer, CustomerIdentity, InboxEntry, Message, TenantSettings, Ticket
 from desk.plain_text import clean_line, clean_text
-from desk.tickets.handing_over import hand_over
 
 LONGEST_BODY = 100_000
 LONGEST_SUBJECT = 1_000

@@ -20,9 +20,9 @@ from desk.conversation import hold_with_ticket, lock_ticket
 from desk.db.leases import Claim, LostLeaseError, database_time, due_in, finish
 from desk.db.unit_of_work import Database, announce, wake
 from desk.errors import ConflictError, NotFoundError
+from desk.handing_over import remote_link
 from desk.models import Connection, Message, RemoteChange, Ticket
 from desk.ports import ChangeField, ChangeOutcome, Channel, OutgoingChange, RemoteTicketChannel
-from desk.tickets.handing_over import remote_link
 
 MOST_ATTEMPTS = 8
 LONGEST_WAIT_SECONDS = 3600.0

@@ -16,8 +16,8 @@ from tests.database import ENCRYPTION_KEY, TestServer, server_of_this_run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares a running desk takes minutes and cannot be split, so it does not wait for the end."""
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    """A file is run by one process; the files that take minutes do not wait for the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture(autouse=True)

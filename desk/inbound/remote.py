@@ -20,6 +20,7 @@ from desk.db.unit_of_work import announce
 from desk.delivery import settle_delivery
 from desk.drafting.requests import leave_stale
 from desk.escalation import settle_escalation
+from desk.handing_over import HANDED_OVER, remote_link
 from desk.inbound.texts import body_of, name_of, shown_quote
 from desk.intake import LONGEST_SUBJECT
 from desk.models import Delivery, Message, RemoteChange, RemoteLink, Ticket
@@ -35,7 +36,6 @@ from desk.ports import (
 )
 from desk.remote_changes import settle_change
 from desk.tickets.changes import TicketChange, take_over_change, unanswered_since
-from desk.tickets.handing_over import HANDED_OVER, remote_link
 from desk.tickets.threads import join_tickets
 
 _OUT = ("sending", "sent", "uncertain", "failed")

@@ -18,11 +18,11 @@ from desk.db.leases import database_time
 from desk.db.unit_of_work import Database, announce
 from desk.errors import InvalidInputError
 from desk.escalation import settle_escalation
+from desk.handing_over import HANDED_OVER, hand_over
 from desk.models import Draft, Membership, Message, Ticket
 from desk.models.tickets import PRIORITIES, TICKET_STATUSES
 from desk.plain_text import clean_line
 from desk.quality import renew_quality
-from desk.tickets.handing_over import HANDED_OVER, hand_over
 
 MOST_TAGS = 30
 LONGEST_TAG = 60

@@ -18,6 +18,7 @@ from desk.customer_facts import FactSheet, fact_sheets
 from desk.customers.people import Suggestion, family_of, proofs_of, suggestions_for
 from desk.drafting.requests import current_draft
 from desk.errors import NotFoundError
+from desk.handing_over import open_changes, remote_link
 from desk.models import (
     Attachment,
     ChatSession,
@@ -40,7 +41,6 @@ from desk.models import (
 )
 from desk.parts import marks_of
 from desk.reachability import Hindrance, hindrance, window_until
-from desk.tickets.handing_over import open_changes, remote_link
 
 MOST_TEMPLATES = 100
 EARLIER_TICKETS = 20

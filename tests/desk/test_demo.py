@@ -64,7 +64,7 @@ from tests.database import ENCRYPTION_KEY, SECRET_KEY, TestServer
 ARTICLES = {folder: load_articles(folder) for folder in (GLOBAL_FOLDER, *TENANT_FOLDERS)}
 TICKETS = {folder: load_tickets(folder) for folder in TENANT_FOLDERS}
 MONEY = re.compile(r"[€$]\d+(?:[.,]\d+)*")
-pytestmark = pytest.mark.xdist_group("demo")  # seeding takes most of a minute: one process does it
+pytestmark = pytest.mark.long  # seeding takes most of a minute: one process does it
 ADDRESS = re.compile(r"[\w.+-]+@([\w-]+(?:\.[\w-]+)+)")
 
 

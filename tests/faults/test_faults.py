@@ -11,7 +11,7 @@ import pytest
 from tests.faults.plan import Weather, make_plan
 from tests.faults.run import CHANNELS, carry_out
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("faults"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.processes, pytest.mark.long, pytest.mark.timeout(600)]
 
 
 def test_nothing_is_lost_and_nothing_happens_twice_whatever_befalls_the_desk() -> None:

@@ -16,7 +16,7 @@ from tests.whole.desk_process import DeskProcess
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.xdist_group("empty-desk"),
+    pytest.mark.long,
     pytest.mark.timeout(300),
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; Debian's package is called chromium"),
 ]

@@ -24,7 +24,7 @@ from tests.whole.desk_process import ROOT, Callbacks, callback_server, free_port
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.xdist_group("first-hour"),
+    pytest.mark.long,
     pytest.mark.timeout(600),
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; Debian's package is called chromium"),
 ]

@@ -14,7 +14,7 @@ import pytest
 from tests.processes import eventually, processes_mentioning, processes_working_in
 from tests.whole.desk_process import ROOT, Callbacks, DeskProcess, callback_server, free_port, wait_for, with_signal
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("whole-desk")]
+pytestmark = [pytest.mark.processes, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

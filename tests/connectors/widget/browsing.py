@@ -19,7 +19,7 @@ from tests.whole.desk_process import DeskProcess, wait_for
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 IN_A_BROWSER = [
     pytest.mark.browser,
-    pytest.mark.xdist_group("widget-browser"),
+    pytest.mark.long,
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; Debian's package is called chromium"),
 ]
 

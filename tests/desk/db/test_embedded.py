@@ -32,7 +32,7 @@ from desk.db.embedded import (
 from desk.secret import Secret
 from tests.processes import eventually, finish, line_of, parent_of, processes_working_in, python
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("embedded-database")]
+pytestmark = [pytest.mark.processes, pytest.mark.long]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
 ROOT = Path(__file__).parents[3]
 
